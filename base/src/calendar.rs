@@ -1,0 +1,98 @@
+//! Civil time in a named zone, from time zones bundled with the program.
+
+use crate::Wall;
+use jiff::tz::TimeZone as JiffZone;
+use jiff::{Timestamp, civil};
+
+/// A time zone of the IANA database (`Europe/Stockholm`), bundled, so that every machine agrees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeZone(JiffZone);
+
+impl TimeZone {
+    /// The zone of a name; `None` if the database has none of that name.
+    pub fn named(name: &str) -> Option<TimeZone> {
+        JiffZone::get(name).ok().map(TimeZone)
+    }
+
+    /// Coordinated universal time.
+    pub fn utc() -> TimeZone {
+        TimeZone(JiffZone::UTC)
+    }
+
+    /// `at` as RFC 3339 with the zone's offset and milliseconds.
+    pub fn rfc3339(&self, at: Wall) -> String {
+        let Ok(stamp) = Timestamp::from_microsecond(at.0) else { return String::from("-") };
+        stamp.to_zoned(self.0.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+    }
+
+    /// Civil date and time of `at` in this zone.
+    pub fn civil(&self, at: Wall) -> Civil {
+        let stamp = Timestamp::from_microsecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH);
+        let zoned = stamp.to_zoned(self.0.clone());
+        Civil {
+            year: zoned.year(),
+            month: zoned.month() as u8,
+            day: zoned.day() as u8,
+            weekday: zoned.weekday().to_monday_one_offset() as u8,
+            minute_of_day: zoned.hour() as u16 * 60 + zoned.minute() as u16,
+        }
+    }
+
+    /// The first instant of the civil day in which `at` falls (days have 23, 24 or 25 hours).
+    pub fn midnight_before(&self, at: Wall) -> Wall {
+        let stamp = Timestamp::from_microsecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH);
+        stamp
+            .to_zoned(self.0.clone())
+            .start_of_day()
+            .map_or(at, |midnight| Wall(midnight.timestamp().as_microsecond()))
+    }
+
+    /// The instant of a civil date and time, or `None` if there is no such date.
+    pub fn instant(&self, year: i16, month: u8, day: u8, hour: u8, minute: u8) -> Option<Wall> {
+        let time = civil::DateTime::new(
+            year,
+            i8::try_from(month).ok()?,
+            i8::try_from(day).ok()?,
+            i8::try_from(hour).ok()?,
+            i8::try_from(minute).ok()?,
+            0,
+            0,
+        )
+        .ok()?;
+        let zoned = time.to_zoned(self.0.clone()).ok()?;
+        Some(Wall(zoned.timestamp().as_microsecond()))
+    }
+}
+
+/// A civil date and minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Civil {
+    /// Year of the Gregorian calendar.
+    pub year: i16,
+    /// 1–12.
+    pub month: u8,
+    /// 1–31.
+    pub day: u8,
+    /// 1 Monday – 7 Sunday.
+    pub weekday: u8,
+    /// 0–1439.
+    pub minute_of_day: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_of_23_hours_begins_at_its_own_midnight() {
+        let zone = TimeZone::named("Europe/Stockholm").unwrap();
+        // Sunday 29 March 2026: clocks go from 02:00 to 03:00.
+        let noon = zone.instant(2026, 3, 29, 12, 0).unwrap();
+        let midnight = zone.midnight_before(noon);
+        assert_eq!((noon.0 - midnight.0) / 3_600_000_000, 11);
+        assert_eq!(zone.rfc3339(noon), "2026-03-29T12:00:00.000+02:00");
+        assert_eq!(zone.rfc3339(midnight), "2026-03-29T00:00:00.000+01:00");
+        assert_eq!(zone.civil(noon).weekday, 7);
+        assert!(TimeZone::named("Mars/Olympus").is_none());
+    }
+}

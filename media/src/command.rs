@@ -1,0 +1,246 @@
+//! What the engine tells a media worker and what it hears back, as data.
+//!
+//! Commands and events are serialisable and carry `(worker, leg, generation)` in [`LegRef`]; what
+//! is stale (an older generation) is dropped by whoever receives it. Every [`Command::Play`] ends
+//! in exactly one [`Event::PlayEnded`].
+
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, SocketAddr};
+
+/// Names one leg for its life: a slot of a worker and the slot's generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LegRef {
+    /// Which media worker.
+    pub worker: u16,
+    /// The leg's number, chosen by the engine.
+    pub leg: u32,
+    /// Grows each time the number is used again.
+    pub generation: u32,
+}
+
+/// An RTP port pair a worker has bound and lends to the engine: RTP on `rtp`, RTCP on `rtp + 1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PortGrant {
+    /// Which media worker has bound it.
+    pub worker: u16,
+    /// The local address the pair is bound to (may be unspecified).
+    pub address: IpAddr,
+    /// The even RTP port.
+    pub rtp: u16,
+}
+
+/// One playable piece of audio known to the workers' library: a prompt or a tone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AssetId(pub u32);
+
+/// Names one play of one leg; chosen by the engine, unique within the leg's generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PlayId(pub u32);
+
+/// Static audio codecs this build speaks (8 kHz, one channel).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Codec {
+    /// G.711 µ-law, RTP payload type 0.
+    Pcmu,
+    /// G.711 A-law, RTP payload type 8.
+    Pcma,
+}
+
+/// Which way audio may flow, seen from us (RFC 3264 §5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Direction {
+    /// Both ways.
+    SendRecv,
+    /// We send only.
+    SendOnly,
+    /// We receive only.
+    RecvOnly,
+    /// Neither; the stream stays open.
+    Inactive,
+}
+
+/// What offer/answer settled for an audio stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamParameters {
+    /// Where the peer's SDP says to send RTP. The source of the first acceptable packet replaces
+    /// it once (symmetric RTP, RFC 4961).
+    pub remote: SocketAddr,
+    /// Where to send RTCP: `a=rtcp` or the RTP port + 1.
+    pub remote_rtcp: SocketAddr,
+    /// The codec both agreed on.
+    pub codec: Codec,
+    /// Payload type number of the codec as the peer wants to receive it.
+    pub payload_type: u8,
+    /// Payload type of telephone-event/8000 towards the peer (RFC 4733), if negotiated.
+    pub telephone_event: Option<u8>,
+    /// Payload type of telephone-event as the peer sends it to us (what we put in our SDP).
+    pub telephone_event_receive: Option<u8>,
+    /// Packet time in ms we send with: 10–60, default 20.
+    pub ptime_ms: u16,
+    /// Which way audio flows.
+    pub direction: Direction,
+}
+
+/// One piece of a play.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PlayItem {
+    /// A prompt or tone of the library, from its beginning.
+    Asset(AssetId),
+    /// Silence of this many ms.
+    Silence(u32),
+}
+
+/// An order to a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Opens a leg on a granted port. Nothing is sent until `SetRemote`.
+    Open {
+        /// The new leg.
+        leg: LegRef,
+        /// The port pair it uses.
+        port: PortGrant,
+        /// Report [`Event::Silent`] when no RTP came for this many seconds while the direction
+        /// lets the peer send; 0 never.
+        silence_limit_s: u32,
+    },
+    /// Sets or changes what the peer's SDP says. The outbound timeline continues; a changed remote
+    /// address lets the leg learn its source again.
+    SetRemote {
+        /// The leg.
+        leg: LegRef,
+        /// What was agreed.
+        stream: StreamParameters,
+    },
+    /// Plays to the peer; replaces a running play (which ends with `Replaced`). A play of a
+    /// bridged leg takes the place of the bridge's audio until it ends.
+    Play {
+        /// The leg.
+        leg: LegRef,
+        /// Names this play.
+        play: PlayId,
+        /// What to play, in order.
+        items: Vec<PlayItem>,
+        /// Begin again after the last item, until stopped.
+        repeat: bool,
+        /// End the play at the first of these digits (`0-9*#A-D`), empty for none.
+        stop_on: String,
+    },
+    /// Ends a play, if it still runs.
+    Stop {
+        /// The leg.
+        leg: LegRef,
+        /// Which play.
+        play: PlayId,
+    },
+    /// Connects two legs: what one receives, the other sends. Two legs of one worker and one codec
+    /// are forwarded without decoding.
+    Bridge {
+        /// One leg.
+        a: LegRef,
+        /// The other.
+        b: LegRef,
+    },
+    /// Parts two bridged legs; both stay open.
+    Unbridge {
+        /// One leg.
+        a: LegRef,
+        /// The other.
+        b: LegRef,
+    },
+    /// Sends digits as telephone-events (in-band tones if not negotiated), one after the other.
+    SendDigits {
+        /// The leg.
+        leg: LegRef,
+        /// `0-9*#A-D`.
+        digits: String,
+    },
+    /// Closes a leg: RTCP BYE, a last [`Event::Closed`] with its statistics, the port rests 5 s
+    /// and is granted again.
+    Close {
+        /// The leg.
+        leg: LegRef,
+    },
+}
+
+/// What a worker reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// Ports ready to be used; sent in batches at start and after their rest.
+    Granted {
+        /// The ports.
+        ports: Vec<PortGrant>,
+    },
+    /// A play is over.
+    PlayEnded {
+        /// The leg.
+        leg: LegRef,
+        /// Which play.
+        play: PlayId,
+        /// Why.
+        reason: PlayEnd,
+    },
+    /// A digit was recognised: once a press, at its end or when it is certain.
+    Digit {
+        /// The leg.
+        leg: LegRef,
+        /// `0-9*#A-D`.
+        digit: char,
+        /// How long it was pressed, in ms.
+        duration_ms: u32,
+    },
+    /// The leg's first RTP packet came, from this address (its source from now on).
+    SourceLearned {
+        /// The leg.
+        leg: LegRef,
+        /// From where.
+        source: SocketAddr,
+    },
+    /// No RTP for the leg's limit. Reported once until RTP comes again.
+    Silent {
+        /// The leg.
+        leg: LegRef,
+        /// For how long, in seconds.
+        for_s: u32,
+    },
+    /// The leg is closed.
+    Closed {
+        /// The leg.
+        leg: LegRef,
+        /// What it saw.
+        statistics: LegStatistics,
+    },
+}
+
+/// Why a play ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PlayEnd {
+    /// All items were played.
+    Completed,
+    /// [`Command::Stop`].
+    Stopped,
+    /// Another play took its place.
+    Replaced,
+    /// A digit of `stop_on`.
+    Digit(char),
+    /// The leg was closed.
+    LegClosed,
+    /// The leg is unknown, or an asset is.
+    Failed,
+}
+
+/// What a leg saw in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegStatistics {
+    /// RTP packets accepted.
+    pub packets_received: u64,
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// Packets lost, by sequence numbers (RFC 3550 A.3).
+    pub packets_lost: u64,
+    /// Packets dropped because they came from a stranger or were no RTP.
+    pub packets_refused: u64,
+    /// Interarrival jitter at the end (RFC 3550 A.8), in µs.
+    pub jitter_us: u32,
+    /// Longest gap between accepted packets, in ms.
+    pub longest_gap_ms: u32,
+}
