@@ -1,1 +1,26 @@
-//! Placeholder while the crate is being written.
+//! The engine: SIP, media, flows and routing composed into calls, sans-IO.
+//!
+//! ```text
+//! engine.handle(now, input);
+//! while let Some(output) = engine.poll() { shell.perform(output) }
+//! let next = engine.deadline();          // when, and why
+//! ```
+//!
+//! Owns: whole partitions (tenants) with their registrations, calls, queues and agents; the front
+//! door that finds the partition of a message. Does not own: sockets, clocks, files, threads (the
+//! shell), the grammar of SIP (`sip`), the packets of media (`media`), who takes which call
+//! (`routing`).
+#![forbid(unsafe_code)]
+
+pub mod checkpoint;
+pub mod config;
+pub mod event;
+pub mod id;
+pub mod input;
+pub mod record;
+
+pub use config::{Directory, EngineSettings, TenantConfig};
+pub use event::{Event, EventKind};
+pub use id::{CallId, RequestId};
+pub use input::{Input, Output};
+pub use record::CallRecord;

@@ -1,0 +1,60 @@
+//! [`Checkpoint`]: what a call needs to be taken up again by another process.
+
+use crate::id::CallId;
+use crate::record::CallRecord;
+use hotline_base::Wall;
+use hotline_media::command::PortGrant;
+use serde::{Deserialize, Serialize};
+
+/// A call's state, whole: never truncated, times wall-anchored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The call.
+    pub call: CallId,
+    /// Where it stands.
+    pub point: Point,
+    /// What the record knows.
+    pub record: CallRecord,
+    /// The queue's stored sort key: priority and arrival, so that it finds its place again.
+    pub queue_key: Option<(u32, Wall)>,
+    /// The caller's leg.
+    pub caller: LegCheckpoint,
+    /// The agent's leg, once there is one with a dialog.
+    pub agent: Option<LegCheckpoint>,
+}
+
+/// The points at which a checkpoint is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Point {
+    /// The call was admitted.
+    Admitted,
+    /// It waits.
+    Queued,
+    /// It is offered.
+    Offered,
+    /// The agent answered.
+    Answered,
+    /// Caller and agent are bridged.
+    Bridged,
+    /// A re-INVITE changed a leg.
+    Reinvite,
+}
+
+/// One leg of a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LegCheckpoint {
+    /// The dialog, if there is one (`hotline_sip::dialog`, in its serialisable form).
+    pub dialog: Option<hotline_sip::dialog::DialogState>,
+    /// What finishes the open INVITE server transaction: the request's bytes, if it has had no
+    /// final response.
+    pub open_invite: Option<Vec<u8>>,
+    /// The flow: transport, our address, the peer's.
+    pub flow: (String, std::net::SocketAddr, std::net::SocketAddr),
+    /// Our SDP as last sent.
+    pub local_sdp: Option<String>,
+    /// The peer's SDP as last received.
+    pub remote_sdp: Option<String>,
+    /// The port pair.
+    pub port: Option<PortGrant>,
+}

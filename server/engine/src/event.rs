@@ -1,0 +1,156 @@
+//! Everything that happens, as data: what the journal keeps and every projection reads.
+
+use crate::checkpoint::Checkpoint;
+use crate::id::CallId;
+use crate::record::CallRecord;
+use hotline_base::{Partition, Wall};
+use serde::{Deserialize, Serialize};
+
+/// One event of one partition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, by the wall clock.
+    pub at: Wall,
+    /// Whose.
+    pub partition: Partition,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened. New kinds are added at the end: the journal's encoding numbers them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum EventKind {
+    /// A call was admitted; `record` says what is known.
+    CallArrived {
+        /// What is known.
+        record: Box<CallRecord>,
+    },
+    /// A call was put into a queue.
+    Queued {
+        /// The call.
+        call: CallId,
+        /// Name of the queue.
+        queue: String,
+        /// Its place, from 1.
+        position: u32,
+    },
+    /// A call was offered to an agent.
+    Offered {
+        /// The call.
+        call: CallId,
+        /// Employee ID.
+        agent: String,
+    },
+    /// An offer ended without an answer.
+    OfferEnded {
+        /// The call.
+        call: CallId,
+        /// Employee ID.
+        agent: String,
+        /// `no_answer`, `rejected`, `phone_unavailable`, `withdrawn`, `gone`.
+        outcome: String,
+    },
+    /// An agent's 200 OK.
+    Answered {
+        /// The call.
+        call: CallId,
+        /// Employee ID.
+        agent: String,
+    },
+    /// Caller and agent were bridged.
+    Connected {
+        /// The call.
+        call: CallId,
+    },
+    /// A call's state, whole, at a point from which it can be taken up again.
+    Checkpoint {
+        /// The state.
+        checkpoint: Box<Checkpoint>,
+    },
+    /// A call is over; this is its record.
+    Released {
+        /// The record.
+        record: Box<CallRecord>,
+    },
+    /// An agent's state changed.
+    AgentState {
+        /// Employee ID.
+        agent: String,
+        /// Old state.
+        from: String,
+        /// New state.
+        to: String,
+        /// Why.
+        reason: Option<String>,
+        /// The call it was about.
+        call: Option<CallId>,
+        /// What is needed to restore the agent after a restart (routing's snapshot).
+        snapshot: hotline_routing::AgentSnapshot,
+    },
+    /// A binding was added or changed in more than its expiry.
+    BindingAdded {
+        /// The binding.
+        binding: StoredBinding,
+    },
+    /// A binding is gone.
+    BindingRemoved {
+        /// Softphone number.
+        number: String,
+        /// Contact URI.
+        contact: String,
+    },
+    /// A SIP message of a call, for its ladder. Credentials are left out.
+    Message {
+        /// The call.
+        call: CallId,
+        /// The message.
+        message: TracedMessage,
+    },
+    /// Why routing decided as it did.
+    Decision {
+        /// The call it was about, if one.
+        call: Option<CallId>,
+        /// The decision as data.
+        decision: hotline_routing::Decision,
+    },
+}
+
+/// One arrow of a ladder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TracedMessage {
+    /// Which leg: 0 the caller's, 1 and more the agents' in order.
+    pub leg: u16,
+    /// Whether we sent it.
+    pub sent: bool,
+    /// The other side (`198.51.100.7:5060`), with its transport.
+    pub peer: String,
+    /// Start line, without the parts a ladder does not need.
+    pub start_line: String,
+    /// CSeq as text.
+    pub cseq: String,
+    /// What else matters in one line: SDP address and codecs, Reason.
+    pub note: String,
+}
+
+/// A registration as it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredBinding {
+    /// Softphone number (address-of-record user).
+    pub number: String,
+    /// Contact URI.
+    pub contact: String,
+    /// When it ends.
+    pub expires: Wall,
+    /// Call-ID of the REGISTER.
+    pub sip_call_id: String,
+    /// CSeq of the REGISTER.
+    pub cseq: u32,
+    /// `udp` or `tcp`.
+    pub transport: String,
+    /// Our address on its flow.
+    pub local: std::net::SocketAddr,
+    /// Its address.
+    pub remote: std::net::SocketAddr,
+    /// Its User-Agent.
+    pub user_agent: Option<String>,
+}

@@ -1,0 +1,141 @@
+//! [`CallRecord`]: what remains of a call. Exactly one per call.
+
+use crate::id::CallId;
+use hotline_base::{Redacted, Wall};
+use hotline_media::command::LegStatistics;
+use serde::{Deserialize, Serialize};
+
+/// The record of one call; also, while it runs, the part of its checkpoint that is already known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// Our identifier, the unique key of the record.
+    pub call: CallId,
+    /// Name of the trunk it came over; none for a call from an agent's phone.
+    pub trunk: Option<String>,
+    /// The caller's SIP Call-ID.
+    pub caller_sip_call_id: String,
+    /// The SIP Call-ID towards the agent who answered, or was offered the call last.
+    pub agent_sip_call_id: Option<String>,
+    /// Number as dialled, after the trunk's rules.
+    pub dialled: String,
+    /// Calling number.
+    pub calling: Redacted<String>,
+    /// Number that is charged, where it differs from the calling one.
+    pub charged: Option<Redacted<String>>,
+    /// Access code that matched.
+    pub access_code: Option<String>,
+    /// Extension code that matched.
+    pub extension_code: Option<String>,
+    /// Destination of the called route: `skill_queue "support"`.
+    pub route: Option<String>,
+    /// The queues it waited in, in order.
+    pub queues: Vec<QueueVisit>,
+    /// The offers that were made, in order.
+    pub offers: Vec<OfferRecord>,
+    /// Employee ID of the agent who answered.
+    pub agent: Option<String>,
+    /// INVITE received.
+    pub arrived: Wall,
+    /// First put into a queue.
+    pub queued: Option<Wall>,
+    /// First offered to an agent.
+    pub offered: Option<Wall>,
+    /// The agent's 200 OK.
+    pub answered: Option<Wall>,
+    /// Caller and agent bridged.
+    pub connected: Option<Wall>,
+    /// The end.
+    pub released: Option<Wall>,
+    /// Waiting time in ms: first queued to answered, or to the end.
+    pub waiting_ms: u64,
+    /// Talk time in ms: connected to the end.
+    pub talk_ms: u64,
+    /// Q.850 cause of the end.
+    pub q850: u8,
+    /// SIP status the call ended with towards the caller, when it was never answered there.
+    pub sip_status: Option<u16>,
+    /// Who released the call.
+    pub released_by: Option<ReleasedBy>,
+    /// Why, in one word: see [`ReleaseReason`].
+    pub reason: Option<ReleaseReason>,
+    /// What the caller's leg saw.
+    pub caller_media: Option<LegStatistics>,
+    /// What the last agent's leg saw.
+    pub agent_media: Option<LegStatistics>,
+}
+
+/// One stay in one queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueueVisit {
+    /// Name of the queue.
+    pub queue: String,
+    /// When it began.
+    pub entered: Wall,
+    /// When it ended.
+    pub left: Option<Wall>,
+    /// How it ended: `answered`, `abandoned`, `timeout`, `busy`, `no_agents`, `moved`, `removed`.
+    pub outcome: Option<String>,
+}
+
+/// One offer to one agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OfferRecord {
+    /// Employee ID.
+    pub agent: String,
+    /// When it began.
+    pub at: Wall,
+    /// When it ended.
+    pub ended: Option<Wall>,
+    /// How it ended: `answered`, `no_answer`, `rejected`, `phone_unavailable`, `withdrawn`, `gone`.
+    pub outcome: Option<String>,
+}
+
+/// Who ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleasedBy {
+    /// The caller hung up.
+    Caller,
+    /// The agent hung up.
+    Agent,
+    /// A policy, a limit, an administrator, or a fault of ours.
+    System,
+}
+
+/// Why a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseReason {
+    /// Somebody hung up after the call was connected.
+    NormalClearing,
+    /// The caller hung up before an agent answered.
+    Abandoned,
+    /// The queue's timeout policy released it.
+    QueueTimeout,
+    /// The queue's busy policy released it.
+    QueueBusy,
+    /// The queue's no-agents policy released it.
+    NoAgents,
+    /// The agent it was for could not take it.
+    AgentUnavailable,
+    /// Ten overflow hops.
+    TooManyHops,
+    /// Longer than the tenant's limit.
+    CallTooLong,
+    /// No RTP for the tenant's limit.
+    MediaSilent,
+    /// Our 200 was never acknowledged.
+    NoAck,
+    /// The offer had no codec in common.
+    NotAcceptable,
+    /// No port, no call left within the limits.
+    NoCapacity,
+    /// An administrator released it.
+    Administrator,
+    /// The server stopped.
+    Shutdown,
+    /// The server was cut off while the call was up; closed at restart.
+    ServerRestart,
+    /// The peer vanished or broke the protocol.
+    ProtocolError,
+}
