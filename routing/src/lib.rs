@@ -1,1 +1,30 @@
-//! Placeholder while the crate is being written.
+//! Where a call goes and who is offered it: numbers, called routes, skill queues, agents, offers.
+//!
+//! Owns, for one tenant: from a dialled number to a destination ([`route`]); who waits where in
+//! which order; which agent is offered which caller and for how long; the states of agents, their
+//! idle rank, wrap-up and unanswered offers; overflow; the explanation of each decision.
+//! Does not own: SIP, media, flows, announcements, records, the store. It reads no clock, draws no
+//! ambient randomness and does no IO: [`Routing`] takes `(now, input)` and gives outputs.
+//!
+//! ```text
+//! routing.handle(now, input);
+//! while let Some(output) = routing.poll() { engine.perform(output) }
+//! let next = routing.deadline();          // when, and why
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod explain;
+pub mod ids;
+pub mod input;
+pub mod limits;
+pub mod number;
+pub mod output;
+pub mod state;
+pub mod validate;
+
+pub use config::{Config, Policy};
+pub use ids::{AgentRef, CallRef, OfferId, QueueRef, Session};
+pub use input::{Input, OfferFailure, Queues};
+pub use output::{Output, OverflowWhy, Place, Refusal, Request, Told, Unavailable, WithdrawWhy};
+pub use state::{AgentState, AgentStatus, BusyReason, ChangeWhy, Device, Rest, RestoredAgent};

@@ -1,0 +1,160 @@
+//! What happens to routing: [`Input`].
+
+use crate::ids::{AgentRef, CallRef, OfferId, QueueRef, Session};
+use crate::state::{Device, Rest, RestoredAgent};
+
+/// One thing that happened, handed to [`crate::Routing::handle`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A caller is to wait in a queue (from a route, a flow or a transfer). Answered by `Queued`,
+    /// `Overflow` or `TooManyHops`, perhaps with `Moved` before.
+    Arrived {
+        /// The caller's call; not yet known to routing.
+        call: CallRef,
+        /// Where to.
+        queue: QueueRef,
+        /// 0–100, most urgent highest.
+        priority: u8,
+        /// Moves from queue to queue it has made already.
+        hops: u8,
+    },
+    /// A caller is to reach one agent, now. Answered by `Offer` or `AgentUnavailable`.
+    ArrivedForAgent {
+        /// The caller's call; not yet known to routing.
+        call: CallRef,
+        /// Whom.
+        agent: AgentRef,
+    },
+    /// A caller who waits, is offered or hears the announcement hung up or was taken elsewhere.
+    CallerGone {
+        /// The call.
+        call: CallRef,
+    },
+    /// The agent's 200 OK: the moment of answering.
+    Answered {
+        /// The offer.
+        offer: OfferId,
+    },
+    /// Caller and agent are connected, after the announcement. The caller leaves the queue here.
+    Connected {
+        /// The offer.
+        offer: OfferId,
+    },
+    /// An offer came to nothing. (An offer whose time is over fails by itself.)
+    OfferFailed {
+        /// The offer.
+        offer: OfferId,
+        /// Why.
+        why: OfferFailure,
+    },
+    /// The agent's part in a connected call is over (also after it transferred the caller):
+    /// wrap-up begins.
+    CallEnded {
+        /// The agent.
+        agent: AgentRef,
+        /// The call it was in.
+        call: CallRef,
+    },
+    /// An agent signs in and becomes idle.
+    SignIn {
+        /// Who.
+        agent: AgentRef,
+        /// To which queues.
+        queues: Queues,
+        /// Take over from another session.
+        force: bool,
+        /// Who signs it in.
+        session: Session,
+        /// On what it takes calls.
+        device: Device,
+    },
+    /// An agent signs out.
+    SignOut {
+        /// Who.
+        agent: AgentRef,
+    },
+    /// An agent wants calls.
+    Idle {
+        /// Who.
+        agent: AgentRef,
+    },
+    /// An agent wants no calls, or is forced to have none.
+    Busy {
+        /// Who.
+        agent: AgentRef,
+        /// Chosen or forced by somebody.
+        reason: crate::state::BusyReason,
+    },
+    /// An agent rests.
+    Rest {
+        /// Who.
+        agent: AgentRef,
+        /// Why and for how long.
+        rest: Rest,
+    },
+    /// An agent is done with wrap-up.
+    EndWrapUp {
+        /// Who.
+        agent: AgentRef,
+    },
+    /// An agent needs longer for wrap-up.
+    ExtendWrapUp {
+        /// Who.
+        agent: AgentRef,
+        /// How much longer, seconds; never more than 3600 from now in all.
+        by_s: u32,
+    },
+    /// An agent's bindings went from none to one (not for a refresh, not when restored).
+    Registered {
+        /// Who.
+        agent: AgentRef,
+        /// The registration as a session.
+        session: Session,
+    },
+    /// An agent's bindings went from one to none.
+    Unregistered {
+        /// Who.
+        agent: AgentRef,
+    },
+    /// An agent dials or is in an inner or outbound call; counted, each with its `DialEnded`.
+    DialsOut {
+        /// Who.
+        agent: AgentRef,
+    },
+    /// A call an agent dialled ended.
+    DialEnded {
+        /// Who.
+        agent: AgentRef,
+    },
+    /// Something is due: see [`crate::Routing::deadline`].
+    Expire,
+    /// The states of agents before a restart; before anything else.
+    Restore {
+        /// The agents.
+        agents: Vec<RestoredAgent>,
+    },
+    /// While frozen nothing is offered; offers that run go on.
+    Freeze(bool),
+}
+
+/// To which queues an agent signs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Queues {
+    /// All of its queues.
+    All,
+    /// These, out of its queues. An agent with `queue_sign_in = "automatic"` takes all anyway.
+    Listed(Vec<QueueRef>),
+}
+
+/// Why an offer came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OfferFailure {
+    /// It rang without answer (408, 480 after ringing, the phone's own limit).
+    NoAnswer,
+    /// Declined (486, 600, 603, or a button).
+    Rejected,
+    /// The phone could not be reached (480 and 503 at once, transport failure, no binding).
+    PhoneUnavailable,
+    /// Answered, but gone before connected.
+    AgentGone,
+}
