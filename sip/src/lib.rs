@@ -1,1 +1,22 @@
-//! Placeholder while the crate is being written.
+//! SIP without IO: messages in and out of bytes, and the state machines above them.
+//!
+//! Owns: messages, URIs, typed headers, stream framing, building ([`message`], [`uri`],
+//! [`header`], [`framing`], [`mod@build`]); transactions, dialogs, digest and the registrar.
+//! Does not own: sockets, clocks, randomness, tenants, calls.
+#![forbid(unsafe_code)]
+
+pub mod build;
+pub mod flow;
+mod grammar;
+pub mod header;
+pub mod limits;
+pub mod message;
+pub mod method;
+pub mod status;
+pub mod uri;
+pub mod validate;
+
+pub use flow::{ConnectionId, Flow, Transport};
+pub use message::Message;
+pub use method::Method;
+pub use uri::Uri;
