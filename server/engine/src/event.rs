@@ -85,7 +85,7 @@ pub enum EventKind {
         /// The call it was about.
         call: Option<CallId>,
         /// What is needed to restore the agent after a restart (routing's snapshot).
-        snapshot: hotline_routing::AgentSnapshot,
+        snapshot: hotline_routing::RestoredAgent,
     },
     /// A binding was added or changed in more than its expiry.
     BindingAdded {
@@ -111,7 +111,7 @@ pub enum EventKind {
         /// The call it was about, if one.
         call: Option<CallId>,
         /// The decision as data.
-        decision: hotline_routing::Decision,
+        decision: hotline_routing::explain::Decision,
     },
 }
 

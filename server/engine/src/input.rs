@@ -56,7 +56,7 @@ pub enum Input {
         /// Its bindings.
         bindings: Vec<StoredBinding>,
         /// Its agents' states.
-        agents: Vec<hotline_routing::AgentSnapshot>,
+        agents: Vec<hotline_routing::RestoredAgent>,
     },
     /// Stop taking new calls (503 with Retry-After) and offering; calls in progress go on.
     Freeze(bool),

@@ -14,13 +14,16 @@
 
 pub mod checkpoint;
 pub mod config;
+mod context;
 pub mod event;
 pub mod id;
 pub mod input;
+mod ports;
 pub mod record;
 
 pub use config::{Directory, EngineSettings, TenantConfig};
 pub use event::{Event, EventKind};
 pub use id::{CallId, RequestId};
 pub use input::{Input, Output};
+pub use ports::engine_of_leg;
 pub use record::CallRecord;
