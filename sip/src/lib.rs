@@ -7,6 +7,7 @@
 
 pub mod build;
 pub mod flow;
+pub mod framing;
 mod grammar;
 pub mod header;
 pub mod limits;

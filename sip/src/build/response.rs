@@ -100,7 +100,6 @@ impl ResponseBuilder {
         if !(100..=699).contains(&self.status) {
             return Err(BuildError::Status(self.status));
         }
-        let copied = |name| self.request.header(name).ok_or(BuildError::Missing(name));
         let phrase = self.reason.as_deref().unwrap_or_else(|| reason_phrase(self.status));
         let mut out = BytesMut::with_capacity(768 + self.parts.size());
         out.put_slice(b"SIP/2.0 ");
@@ -109,10 +108,15 @@ impl ResponseBuilder {
         out.put_slice(phrase.as_bytes());
         out.put_slice(b"\r\n");
         self.put_vias(&mut out)?;
-        put_line(&mut out, b"From", copied(HeaderName::From)?);
-        self.put_to(&mut out, copied(HeaderName::To)?);
-        put_line(&mut out, b"Call-ID", copied(HeaderName::CallId)?);
-        put_line(&mut out, b"CSeq", copied(HeaderName::CSeq)?);
+        for name in [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
+            match self.request.header(name) {
+                Some(to) if name == HeaderName::To => self.put_to(&mut out, to),
+                Some(value) => put_line(&mut out, name.as_str().as_bytes(), value),
+                // What a 400 complains about may well be missing (RFC 4475 §3.3.1).
+                None if self.status == 400 => {}
+                None => return Err(BuildError::Missing(name)),
+            }
+        }
         if self.status == 100 {
             // §8.2.6.1: the 100 carries the Timestamp of the request.
             if let Some(timestamp) = self.request.header(HeaderName::Timestamp) {
@@ -130,9 +134,15 @@ impl ResponseBuilder {
     fn put_vias(&self, out: &mut BytesMut) -> Result<(), BuildError> {
         let mut vias = self.request.shared_values(HeaderName::Via);
         let top = vias.next().ok_or(BuildError::Missing(HeaderName::Via))?;
-        match self.source {
-            Some(source) => put_top_via(out, top, source),
-            None => put_line(out, b"Via", &top),
+        match (self.source, Via::parse(top.clone())) {
+            (Some(source), Ok(via)) => put_top_via(out, &via, source),
+            (None, Ok(_)) => put_line(out, b"Via", &top),
+            // Nobody knows where such a list is to be cut: its lines go back as they came.
+            (_, Err(_)) => {
+                let lines = self.request.fields().filter(|field| field.name == HeaderName::Via);
+                lines.for_each(|line| put_line(out, b"Via", line.value));
+                return Ok(());
+            }
         }
         for via in vias {
             put_line(out, b"Via", &via);
@@ -157,10 +167,8 @@ impl ResponseBuilder {
 
 /// The top Via with `received` when sent-by is not the address the request came from, or rport
 /// was asked for; and `rport` with the port it came from.
-fn put_top_via(out: &mut BytesMut, text: Bytes, source: SocketAddr) {
-    let Ok(via) = Via::parse(text.clone()) else {
-        return put_line(out, b"Via", &text);
-    };
+fn put_top_via(out: &mut BytesMut, via: &Via, source: SocketAddr) {
+    let text = via.as_bytes();
     let source = SocketAddr::new(source.ip().to_canonical(), source.port());
     let asked = via.rport().is_some();
     let differs = via.host_address().map(|host| host.to_canonical()) != Some(source.ip());

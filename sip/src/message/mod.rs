@@ -102,11 +102,7 @@ impl Message {
     /// The message as it came, from its start line to the end of its body.
     pub fn as_bytes(&self) -> &[u8] {
         let wire = self.wire.as_ref().unwrap_or(&self.text);
-        let start = match &self.start {
-            Start::Request { .. } => 0,
-            Start::Response { version, .. } => usize::from(version.start),
-        };
-        wire.get(start..usize::from(self.body.end)).unwrap_or_default()
+        wire.get(..usize::from(self.body.end)).unwrap_or_default()
     }
 
     /// Whether it is a request.
