@@ -13,18 +13,33 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod agent;
 pub mod config;
+mod dispatch;
 pub mod explain;
 pub mod ids;
 pub mod input;
 pub mod limits;
+mod live;
 pub mod number;
 pub mod output;
+mod queue;
+mod requests;
+mod restore;
+pub mod route;
+mod routing;
 pub mod state;
+mod status;
+mod timers;
 pub mod validate;
+mod waiting;
 
 pub use config::{Config, Policy};
 pub use ids::{AgentRef, CallRef, OfferId, QueueRef, Session};
 pub use input::{Input, OfferFailure, Queues};
 pub use output::{Output, OverflowWhy, Place, Refusal, Request, Told, Unavailable, WithdrawWhy};
+pub use route::{NoRoute, Resolution, Routes};
+pub use routing::Routing;
 pub use state::{AgentState, AgentStatus, BusyReason, ChangeWhy, Device, Rest, RestoredAgent};
+pub use status::QueueStatus;
+pub use timers::Why;

@@ -12,3 +12,13 @@ pub const WRAP_UP_MAX_S: u32 = 3600;
 pub const EXPIRE_SLICE_MAX: usize = 256;
 /// Agents and queues named in one explanation; the rest are counted.
 pub const EXPLAIN_MAX: usize = 16;
+/// Callers sent away from a queue without agents in one step; the rest follow in the next.
+pub const DRAIN_SLICE_MAX: usize = 64;
+/// Offers made for one queue in one step; the rest follow in the next.
+pub const MATCH_SLICE_MAX: usize = 64;
+/// How long a call to an agent itself rings, seconds.
+pub const AGENT_CALL_OFFER_TIME_S: u64 = 20;
+/// The same on a mobile, seconds.
+pub const AGENT_CALL_MOBILE_OFFER_TIME_S: u64 = 40;
+/// Step of priority in nanoseconds of waiting when age does not raise: longer than any wait.
+pub const PRIORITY_STEP_NS: i64 = 10 * 86_400 * 1_000_000_000;

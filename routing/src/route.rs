@@ -1,0 +1,318 @@
+//! From a normalised number to a destination, by access codes and called routes.
+//!
+//! Owns: the longest access code that yields a route wins; what follows it must be an extension
+//! code (1–12 of `0-9 * #`). Does not own: normalisation ([`crate::number`]), working time, nor
+//! what a destination does. Needs no agents or queues, so a command line can ask it too.
+
+use crate::config::{AnswerSupervision, CalledRoute, Config, Destination};
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Most characters of an extension code.
+pub const EXTENSION_CODE_MAX: usize = 12;
+
+/// Where a number leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// The called route taken: its place in [`Config::called_routes`].
+    pub route: u32,
+    /// The access code that won.
+    pub access_code: CompactString,
+    /// What was dialled after it.
+    pub extension_code: Option<CompactString>,
+    /// The extension code is unknown and the route of the code alone was taken, as allowed.
+    pub extension_unknown: bool,
+    /// Where to.
+    pub destination: Destination,
+    /// Priority in the queue, 0–100.
+    pub priority: u8,
+    /// Language of prompts, if not the tenant's.
+    pub language: Option<String>,
+    /// When the caller's call is answered.
+    pub answer_supervision: AnswerSupervision,
+}
+
+/// Why a number leads nowhere (404).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum NoRoute {
+    /// No access code of the tenant begins the number.
+    #[error("the number begins with no access code of this tenant")]
+    NoAccessCode,
+    /// Access codes do, but none yields a route.
+    #[error("no called route for what was dialled after the access code")]
+    NoRoute,
+}
+
+/// The access codes that begin a number, longest first, each with its verdict.
+pub type RouteTrace = Vec<CodeConsidered>;
+
+/// One access code considered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeConsidered {
+    /// The access code.
+    pub access_code: CompactString,
+    /// What was dialled after it.
+    pub rest: CompactString,
+    /// The verdict.
+    pub verdict: CodeVerdict,
+}
+
+/// Why an access code was or was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CodeVerdict {
+    /// Taken, by this called route.
+    Taken {
+        /// Its place in [`Config::called_routes`].
+        route: u32,
+    },
+    /// It would yield this route, but a longer access code did.
+    Shorter {
+        /// Its place in [`Config::called_routes`].
+        route: u32,
+    },
+    /// The code alone was dialled, and it has no route of its own.
+    NoRouteAlone,
+    /// The rest is no extension code: over 12 characters.
+    NotAnExtensionCode,
+    /// No route for this extension code, nor may the code's own be taken.
+    UnknownExtension,
+}
+
+/// The called routes, indexed.
+#[derive(Debug, Default)]
+pub struct Routes {
+    codes: BTreeMap<CompactString, CodeRoutes>,
+    longest: usize,
+}
+
+#[derive(Debug, Default)]
+struct CodeRoutes {
+    alone: Option<u32>,
+    extensions: BTreeMap<CompactString, u32>,
+    unknown_extension_allowed: bool,
+}
+
+impl Routes {
+    /// Indexes the routes of a configuration; of two with one pair the first counts.
+    pub fn new(config: &Config) -> Routes {
+        let mut routes = Routes::default();
+        for code in config.access_codes.iter().filter(|code| !code.code.is_empty()) {
+            routes.longest = routes.longest.max(code.code.len());
+            let entry = routes.codes.entry(CompactString::new(&code.code)).or_default();
+            entry.unknown_extension_allowed = code.unknown_extension_allowed;
+        }
+        for (index, route) in config.called_routes.iter().enumerate() {
+            let Some(entry) = routes.codes.get_mut(route.access_code.as_str()) else { continue };
+            let index = index as u32;
+            match &route.extension_code {
+                None => {
+                    entry.alone.get_or_insert(index);
+                }
+                Some(extension) => {
+                    entry.extensions.entry(CompactString::new(extension)).or_insert(index);
+                }
+            }
+        }
+        routes
+    }
+
+    /// Where a normalised number leads; `config` is the one the routes were made of.
+    ///
+    /// # Errors
+    /// [`NoRoute`]: 404.
+    pub fn resolve(&self, config: &Config, number: &str) -> Result<Resolution, NoRoute> {
+        let mut any = false;
+        for (code, rest, entry) in self.matching(number) {
+            any = true;
+            if let Ok(route) = entry.route(rest)
+                && let Some(found) = resolution(config, code, rest, route)
+            {
+                return Ok(found);
+            }
+        }
+        Err(if any { NoRoute::NoRoute } else { NoRoute::NoAccessCode })
+    }
+
+    /// The same with every access code that matches and why it was or was not taken.
+    pub fn resolve_explained(
+        &self,
+        config: &Config,
+        number: &str,
+    ) -> (Result<Resolution, NoRoute>, RouteTrace) {
+        let mut trace = RouteTrace::new();
+        let mut taken = false;
+        for (code, rest, entry) in self.matching(number) {
+            let verdict = match entry.route(rest) {
+                Ok((route, _)) if taken => CodeVerdict::Shorter { route },
+                Ok((route, _)) => {
+                    taken = true;
+                    CodeVerdict::Taken { route }
+                }
+                Err(why) => why,
+            };
+            trace.push(CodeConsidered {
+                access_code: CompactString::new(code),
+                rest: CompactString::new(rest),
+                verdict,
+            });
+        }
+        (self.resolve(config, number), trace)
+    }
+
+    /// The access codes that begin a number, longest first.
+    fn matching<'a>(
+        &'a self,
+        number: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str, &'a CodeRoutes)> {
+        (1..=self.longest.min(number.len())).rev().filter_map(move |length| {
+            let (code, rest) = number.split_at_checked(length)?;
+            Some((code, rest, self.codes.get(code)?))
+        })
+    }
+}
+
+impl CodeRoutes {
+    /// The route for what follows the code, and whether it stands in for an unknown extension.
+    fn route(&self, rest: &str) -> Result<(u32, bool), CodeVerdict> {
+        if rest.is_empty() {
+            return self.alone.map(|route| (route, false)).ok_or(CodeVerdict::NoRouteAlone);
+        }
+        if !is_extension_code(rest) {
+            return Err(CodeVerdict::NotAnExtensionCode);
+        }
+        match (self.extensions.get(rest), self.alone) {
+            (Some(route), _) => Ok((*route, false)),
+            (None, Some(route)) if self.unknown_extension_allowed => Ok((route, true)),
+            _ => Err(CodeVerdict::UnknownExtension),
+        }
+    }
+}
+
+/// Whether a text is an extension code: 1–12 of `0-9 * #`.
+pub fn is_extension_code(text: &str) -> bool {
+    (1..=EXTENSION_CODE_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'#')
+}
+
+fn resolution(
+    config: &Config,
+    code: &str,
+    rest: &str,
+    (route, extension_unknown): (u32, bool),
+) -> Option<Resolution> {
+    let CalledRoute { destination, priority, language, answer_supervision, .. } =
+        config.called_routes.get(route as usize)?;
+    Some(Resolution {
+        route,
+        access_code: CompactString::new(code),
+        extension_code: (!rest.is_empty()).then(|| CompactString::new(rest)),
+        extension_unknown,
+        destination: destination.clone(),
+        priority: *priority,
+        language: language.clone(),
+        answer_supervision: *answer_supervision,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::AccessCode;
+
+    fn config() -> Config {
+        let code = |code: &str, unknown_extension_allowed| AccessCode {
+            code: code.into(),
+            unknown_extension_allowed,
+            ..AccessCode::default()
+        };
+        let route = |access_code: &str, extension: Option<&str>, queue: &str| CalledRoute {
+            access_code: access_code.into(),
+            extension_code: extension.map(Into::into),
+            destination: Destination::SkillQueue(queue.into()),
+            priority: 0,
+            language: None,
+            answer_supervision: AnswerSupervision::AtOnce,
+        };
+        Config {
+            access_codes: vec![
+                code("12345", false),
+                code("123", false),
+                code("900", true),
+                code("1234567", false),
+                code("77", false),
+            ],
+            called_routes: vec![
+                route("12345", Some("1"), "support"),
+                route("12345", None, "welcome"),
+                route("123", Some("459"), "short"),
+                route("900", None, "all"),
+                route("900", Some("*1#"), "star"),
+            ],
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn the_longest_access_code_that_yields_a_route_wins() {
+        let config = config();
+        let routes = Routes::new(&config);
+        let check = |number: &str, expected: Result<&str, NoRoute>| {
+            let found = routes.resolve(&config, number).map(|found| match found.destination {
+                Destination::SkillQueue(name) => name,
+                other => panic!("{other:?}"),
+            });
+            assert_eq!(found, expected.map(String::from), "{number}");
+            assert_eq!(routes.resolve_explained(&config, number).0.is_ok(), expected.is_ok());
+        };
+        check("12345", Ok("welcome"));
+        check("123451", Ok("support"));
+        check("123459", Ok("short")); // 12345 + 9 is unknown, 123 + 459 is not
+        check("1234567", Err(NoRoute::NoRoute)); // 1234567 has no route, 12345 + 67 none
+        check("123452", Err(NoRoute::NoRoute));
+        check("900", Ok("all"));
+        check("900*1#", Ok("star"));
+        check("9005", Ok("all")); // unknown extension, allowed
+        check("9001234567890123", Err(NoRoute::NoRoute)); // 13 characters are no extension code
+        check("77", Err(NoRoute::NoRoute));
+        check("8", Err(NoRoute::NoAccessCode));
+        check("", Err(NoRoute::NoAccessCode));
+        check("é12345", Err(NoRoute::NoAccessCode));
+        assert!(routes.resolve(&config, "9005").unwrap().extension_unknown);
+        assert_eq!(routes.resolve(&config, "123451").unwrap().extension_code.as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn the_explanation_names_each_code_and_its_verdict() {
+        let config = config();
+        let routes = Routes::new(&config);
+        let verdicts = |number: &str| -> Vec<(String, CodeVerdict)> {
+            let (_, trace) = routes.resolve_explained(&config, number);
+            trace.into_iter().map(|code| (code.access_code.into(), code.verdict)).collect()
+        };
+        assert_eq!(
+            verdicts("123459"),
+            [
+                ("12345".into(), CodeVerdict::UnknownExtension),
+                ("123".into(), CodeVerdict::Taken { route: 2 }),
+            ]
+        );
+        assert_eq!(
+            verdicts("1234567"),
+            [
+                ("1234567".into(), CodeVerdict::NoRouteAlone),
+                ("12345".into(), CodeVerdict::UnknownExtension),
+                ("123".into(), CodeVerdict::UnknownExtension),
+            ]
+        );
+        assert_eq!(
+            verdicts("12345"),
+            [
+                ("12345".into(), CodeVerdict::Taken { route: 1 }),
+                ("123".into(), CodeVerdict::UnknownExtension),
+            ]
+        );
+    }
+}

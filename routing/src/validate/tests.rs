@@ -1,0 +1,143 @@
+use super::*;
+use crate::config::{AccessCode, Distribution, Skill};
+
+fn good() -> Config {
+    let queue = |name: &str| SkillQueue {
+        name: name.into(),
+        description: "d".into(),
+        ..SkillQueue::default()
+    };
+    Config {
+        queues: vec![queue("a"), queue("b"), SkillQueue { kind: QueueType::Video, ..queue("v") }],
+        agents: vec![Agent {
+            employee_id: "1001".into(),
+            skill_queues: vec![Skill { queue: "a".into(), level: 1 }],
+            ..Agent::default()
+        }],
+        access_codes: vec![AccessCode { code: "12345".into(), ..AccessCode::default() }],
+        called_routes: vec![CalledRoute {
+            access_code: "12345".into(),
+            extension_code: Some("1".into()),
+            destination: Destination::SkillQueue("a".into()),
+            priority: 0,
+            language: None,
+            answer_supervision: Default::default(),
+        }],
+        ..Config::default()
+    }
+}
+
+#[test]
+fn each_fault_is_one_line_that_names_object_field_value_and_what_is_allowed() {
+    assert_eq!(good().validate(), []);
+    let check = |change: fn(&mut Config), expected: &[&str]| {
+        let mut config = good();
+        change(&mut config);
+        let lines: Vec<String> = config.validate().iter().map(Fault::to_string).collect();
+        assert_eq!(lines, expected);
+    };
+    check(
+        |c| c.queues[0].wrap_up_s = 7200,
+        &["skill_queue \"a\": wrap_up_s = 7200; allowed 0–3600 (seconds)"],
+    );
+    check(
+        |c| c.queues[0].max_waiting_time_s = 0,
+        &["skill_queue \"a\": max_waiting_time_s = 0; allowed 1–60000 (seconds)"],
+    );
+    check(
+        |c| c.queues[0].max_calls_in_queue = 10_001,
+        &["skill_queue \"a\": max_calls_in_queue = 10001; allowed 1–10000"],
+    );
+    check(
+        |c| c.queues[1].name = "b b".into(),
+        &["skill_queue \"b b\": name = b b; allowed 1–20 characters without white space"],
+    );
+    check(|c| c.queues[1].name = "å".repeat(20), &[]);
+    check(
+        |c| c.queues[1].description = String::new(),
+        &["skill_queue \"b\": description = ; allowed 1–50 characters"],
+    );
+    check(
+        |c| c.queues[1].distribution = Distribution::RingAll,
+        &["skill_queue \"b\": distribution = ring_all; allowed longest_idle, most_skilled, \
+         round_robin, linear"],
+    );
+    check(
+        |c| c.queues[1].on_busy = Policy::SkillQueue("none".into()),
+        &["skill_queue \"b\": on_busy = none; allowed the name of a skill queue"],
+    );
+    check(
+        |c| c.queues[1].on_busy = Policy::SkillQueue("v".into()),
+        &["skill_queue \"b\": on_busy = v; allowed a skill queue of type voice"],
+    );
+    check(
+        |c| c.queues[1].on_timeout = Policy::Flow("sorry".into()),
+        &["skill_queue \"b\": on_timeout = sorry; allowed the name of a published flow"],
+    );
+    check(
+        |c| c.queues[1] = c.queues[0].clone(),
+        &["skill_queue \"a\": name = a; allowed each once in the tenant"],
+    );
+    check(
+        |c| c.agents[0].employee_id = "10x".into(),
+        &["agent \"10x\": employee_id = 10x; allowed 1–20 digits"],
+    );
+    check(
+        |c| c.agents[0].skill_queues[0].level = 11,
+        &["agent \"1001\": skill_queues.level = 11; allowed 1–10 (1 best)"],
+    );
+    check(
+        |c| c.agents[0].skill_queues[0].queue = "v".into(),
+        &["agent \"1001\": skill_queues = v; allowed queues for agents of type audio"],
+    );
+    check(
+        |c| c.agents[0].skill_queues.clear(),
+        &["agent \"1001\": skill_queues = []; allowed one or many"],
+    );
+    check(
+        |c| c.called_routes[0].extension_code = Some("1a".into()),
+        &["called_route \"12345 1a\": extension_code = 1a; allowed 1–12 of 0-9 * #"],
+    );
+    check(
+        |c| c.called_routes[0].access_code = "9".into(),
+        &["called_route \"9 1\": access_code = 9; allowed an access code of the tenant"],
+    );
+    check(
+        |c| c.called_routes[0].destination = Destination::Agent("7".into()),
+        &["called_route \"12345 1\": agent = 7; allowed the employee ID of an agent"],
+    );
+    check(
+        |c| c.called_routes[0].destination = Destination::SkillQueue("v".into()),
+        &["called_route \"12345 1\": skill_queue = v; allowed queues that voice access codes may \
+         reach"],
+    );
+    check(
+        |c| c.called_routes.push(c.called_routes[0].clone()),
+        &["called_route \"12345 1\": extension_code = 12345 1; allowed each once in the tenant"],
+    );
+    check(
+        |c| c.access_codes[0].code = "+1".into(),
+        &[
+            "access_code \"+1\": code = +1; allowed 1–20 digits",
+            "called_route \"12345 1\": access_code = 12345; allowed an access code of the tenant",
+        ],
+    );
+    check(|c| c.settings.no_answer_limit = 0, &["tenant \"\": no_answer_limit = 0; allowed 1–100"]);
+}
+
+#[test]
+fn a_chain_that_returns_is_a_warning() {
+    let mut config = good();
+    config.queues[0].on_timeout = Policy::SkillQueue("b".into());
+    assert_eq!(config.validate(), []);
+    config.queues[1].on_no_agents = Policy::SkillQueue("a".into());
+    let faults = config.validate();
+    assert_eq!(faults.len(), 1);
+    assert_eq!(faults[0].severity, Severity::Warning);
+    assert_eq!(
+        faults[0].to_string(),
+        "skill_queue \"b\": on_no_agents = a; allowed a chain of overflow that does not return"
+    );
+    config.queues[0].on_busy = Policy::SkillQueue("a".into());
+    assert!(config.validate().iter().any(|fault| fault.severity == Severity::Error));
+}
