@@ -13,9 +13,8 @@ use crate::input::Output;
 use crate::ports::PortPool;
 use hotline_base::{Epoch, Now, Partition, Rng};
 use hotline_routing::{CallRef, Routing};
-use hotline_sip::mark::Mark;
 use hotline_sip::registrar::Registrar;
-use hotline_sip::transaction::Endpoint;
+use hotline_sip::{Endpoint, Mark};
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -15,7 +15,9 @@
 pub mod checkpoint;
 pub mod config;
 mod context;
+mod dialled;
 pub mod event;
+pub mod front_door;
 pub mod id;
 pub mod input;
 mod ports;
@@ -23,6 +25,7 @@ pub mod record;
 
 pub use config::{Directory, EngineSettings, TenantConfig};
 pub use event::{Event, EventKind};
+pub use front_door::{FrontDoor, Placement};
 pub use id::{CallId, RequestId};
 pub use input::{Input, Output};
 pub use ports::engine_of_leg;
