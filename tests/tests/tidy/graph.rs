@@ -65,7 +65,7 @@ const PURE_EXTERNALS: &[&str] = &[
 const PURE_EXTERNALS_OF: &[(&str, &str)] = &[("hotline-base", "jiff")];
 
 /// What the tests of pure crates may use besides.
-const PURE_TEST_EXTERNALS: &[&str] = &["proptest", "insta", "serde_json"];
+const PURE_TEST_EXTERNALS: &[&str] = &["proptest", "insta", "serde_json", "toml"];
 
 /// One crate of the workspace.
 pub struct Package {
