@@ -1,11 +1,24 @@
 //! Media, sans-IO: what a call's audio is agreed to be, and every packet of it.
 //!
 //! Owns: session descriptions ([`sdp`], RFC 8866) and their negotiation ([`offer_answer`],
-//! RFC 3264); the contract between engine and media workers ([`command`]).
+//! RFC 3264); the contract between engine and media workers ([`command`]); the media plane of one
+//! worker ([`worker`]) with its parts: RTP ([`rtp`], [`timeline`], [`reception`]), RTCP ([`rtcp`]),
+//! G.711 ([`g711`]), digits ([`telephone_event`]), tones ([`tone`]), what is played ([`asset`]);
+//! and a single endpoint made of the same parts ([`session`]).
 //!
 //! Does not own: sockets, clocks, threads and files (the shell's), SIP (the engine's).
 #![forbid(unsafe_code)]
 
+pub mod asset;
 pub mod command;
+pub mod g711;
 pub mod offer_answer;
+pub mod reception;
+pub mod rtcp;
+pub mod rtp;
 pub mod sdp;
+pub mod session;
+pub mod telephone_event;
+pub mod timeline;
+pub mod tone;
+pub mod worker;

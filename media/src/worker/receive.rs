@@ -1,0 +1,244 @@
+//! What arrives: judged, counted, recognised, passed on.
+
+use super::leg::{Kind, Leg, kind_of};
+use super::source::Verdict;
+use super::{Channel, PortIndex, Sink, Worker};
+use crate::command::{Codec, Event, LegRef, PlayEnd};
+use crate::reception::Arrival;
+use crate::rtcp::{self, RtcpPacket};
+use crate::rtp::{Header, Packet};
+use crate::telephone_event::{EventPayload, Recognised};
+use hotline_base::Mono;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+/// What a datagram on an RTP port was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received<'a> {
+    /// Audio of the leg's peer.
+    Audio {
+        /// How it is encoded.
+        codec: Codec,
+        /// The peer's numbers.
+        header: Header,
+        /// A byte a sample.
+        payload: &'a [u8],
+    },
+    /// A packet of the leg's peer without audio: an event, comfort noise, or nothing to be heard
+    /// in this direction.
+    Other,
+    /// No RTP, a duplicate, a stranger's, or for a port without a leg.
+    Refused,
+}
+
+impl Worker {
+    /// Takes a datagram of an RTP port in; a bridged leg's other side sends it at once.
+    pub fn receive<'a>(
+        &mut self,
+        now: Mono,
+        port: PortIndex,
+        from: SocketAddr,
+        bytes: &'a [u8],
+        sink: &mut dyn Sink,
+    ) -> Received<'a> {
+        let Some(leg) =
+            self.ports.get_mut(port.0 as usize).and_then(|port| port.leg.as_deref_mut())
+        else {
+            return Received::Refused;
+        };
+        let Some((packet, kind, learned)) = accept(leg, now, from, bytes) else {
+            leg.refused += 1;
+            return Received::Refused;
+        };
+        let reference = leg.reference;
+        if learned {
+            let event = Event::SourceLearned { leg: reference, source: from };
+            Self::report_event(&mut self.events, event);
+        }
+        let arrival = leg.reception.arrived(&packet.header);
+        match arrival {
+            Arrival::Unusable => return Received::Refused,
+            Arrival::First => {
+                if let Some(ended) = leg.digits_in.reset() {
+                    Self::report_digit(&mut self.events, reference, ended);
+                }
+            }
+            Arrival::InOrder | Arrival::Late => {}
+        }
+        heard(leg, now);
+        if !leg.stream.is_some_and(|stream| stream.direction.receives()) {
+            return Received::Other;
+        }
+        let peer = leg.peer;
+        match kind {
+            Kind::Audio(codec) => {
+                leg.reception.timing(now, packet.header.timestamp);
+                if let Some(peer) = peer {
+                    self.forward_audio(now, peer, codec, &packet, sink);
+                }
+                Received::Audio { codec, header: packet.header, payload: packet.payload }
+            }
+            Kind::TelephoneEvent => {
+                self.event(now, port.0, peer, &packet, sink);
+                Received::Other
+            }
+            Kind::ComfortNoise => {
+                if let Some(peer) = peer.and_then(|peer| self.leg_mut(peer)) {
+                    peer.timeline.leave_out(&packet.header);
+                }
+                Received::Other
+            }
+        }
+    }
+
+    /// Takes a datagram of an RTCP port in. Only the RTP source's host is heard.
+    pub fn receive_rtcp(&mut self, now: Mono, port: PortIndex, from: SocketAddr, bytes: &[u8]) {
+        let Some(leg) =
+            self.ports.get_mut(port.0 as usize).and_then(|port| port.leg.as_deref_mut())
+        else {
+            return;
+        };
+        let expected = leg.source.as_ref().and_then(|source| source.destination());
+        if expected.is_none_or(|expected| expected.ip() != from.ip()) {
+            leg.refused += 1;
+            return;
+        }
+        let reception = &mut leg.reception;
+        let parsed = rtcp::parse(bytes, |packet| {
+            if let RtcpPacket::SenderReport { ssrc, info, .. } = packet {
+                reception.sender_report(now, ssrc, info.ntp);
+            }
+        });
+        match parsed {
+            Ok(()) => {
+                leg.rtcp_source.get_or_insert(from);
+            }
+            Err(_) => leg.refused += 1,
+        }
+    }
+
+    fn forward_audio(
+        &mut self,
+        now: Mono,
+        to: u32,
+        codec: Codec,
+        packet: &Packet<'_>,
+        sink: &mut dyn Sink,
+    ) {
+        let Some(leg) = self.ports.get_mut(to as usize).and_then(|port| port.leg.as_deref_mut())
+        else {
+            return;
+        };
+        let Some((stream, destination)) = leg.outlet() else { return };
+        if leg.is_fed() {
+            return;
+        }
+        let length = packet.payload.len();
+        let Some(header) =
+            leg.timeline.forward(now, &packet.header, stream.payload_type, length, length as u32)
+        else {
+            return;
+        };
+        let payload = match codec.conversion_to(stream.codec) {
+            None => packet.payload,
+            Some(table) => {
+                let Some(converted) = self.scratch.get_mut(..length) else { return };
+                for (to, from) in converted.iter_mut().zip(packet.payload) {
+                    *to = table[usize::from(*from)];
+                }
+                converted
+            }
+        };
+        sink.send(PortIndex(to), Channel::Rtp, destination, &header, payload);
+    }
+
+    fn event(
+        &mut self,
+        now: Mono,
+        place: u32,
+        peer: Option<u32>,
+        packet: &Packet<'_>,
+        sink: &mut dyn Sink,
+    ) {
+        let Some(payload) = EventPayload::parse(packet.payload) else { return };
+        let Packet { header, .. } = packet;
+        let Some(leg) = self.leg_mut(place) else { return };
+        let found = leg.digits_in.receive(now, header.timestamp, header.marker, payload);
+        for recognised in found.into_iter().flatten() {
+            self.recognised(place, recognised);
+        }
+        let Some(leg) = peer
+            .and_then(|peer| self.ports.get_mut(peer as usize))
+            .and_then(|port| port.leg.as_deref_mut())
+        else {
+            return;
+        };
+        let Some((stream, destination)) = leg.outlet() else { return };
+        let Some(number) = stream.telephone_event else {
+            // In-band tones instead: one a press, when it has ended.
+            leg.timeline.leave_out(header);
+            for recognised in found.into_iter().flatten() {
+                if let Recognised::Ended { digit, .. } = recognised {
+                    leg.digits_out.push(digit.encode_utf8(&mut [0; 4]));
+                }
+            }
+            return;
+        };
+        if leg.is_fed() {
+            return;
+        }
+        if let Some(bytes) = leg.timeline.forward(now, header, number, packet.payload.len(), 0)
+            && let Some(peer) = peer
+        {
+            sink.send(PortIndex(peer), Channel::Rtp, destination, &bytes, packet.payload);
+        }
+    }
+
+    /// A press that began ends a play that waits for it; one that ended is reported.
+    pub(super) fn recognised(&mut self, place: u32, recognised: Recognised) {
+        let Some(leg) = self.leg_mut(place) else { return };
+        let reference = leg.reference;
+        if let Recognised::Began(digit) = recognised
+            && let Some(playing) = leg.playing.take_if(|playing| playing.stops_on(digit))
+        {
+            self.play_ended(reference, playing.play, PlayEnd::Digit(digit));
+        }
+        Self::report_digit(&mut self.events, reference, recognised);
+    }
+
+    pub(super) fn report_digit(events: &mut VecDeque<Event>, leg: LegRef, recognised: Recognised) {
+        if let Recognised::Ended { digit, duration_ms } = recognised {
+            Self::report_event(events, Event::Digit { leg, digit, duration_ms });
+        }
+    }
+}
+
+/// Whether a datagram is the leg's, and whether its source was learned by it.
+fn accept<'a>(
+    leg: &mut Leg,
+    now: Mono,
+    from: SocketAddr,
+    bytes: &'a [u8],
+) -> Option<(Packet<'a>, Kind, bool)> {
+    let stream = leg.stream.as_ref()?;
+    let source = leg.source.as_mut()?;
+    let packet = Packet::parse(bytes).ok()?;
+    let kind = kind_of(stream, packet.header.payload_type)?;
+    match source.judge(now, from) {
+        Verdict::Known => Some((packet, kind, false)),
+        Verdict::Learned => Some((packet, kind, true)),
+        Verdict::Stranger => None,
+    }
+}
+
+fn heard(leg: &mut Leg, now: Mono) {
+    if let Some(before) = leg.last_packet {
+        let gap_ms = now.since(before).as_millis().min(u128::from(u32::MAX)) as u32;
+        leg.longest_gap_ms = leg.longest_gap_ms.max(gap_ms);
+    }
+    if leg.silent_since.is_some() {
+        leg.last_packet = Some(now);
+        leg.silent_since = Some(now);
+        leg.silent_reported = false;
+    }
+}

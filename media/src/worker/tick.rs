@@ -1,0 +1,194 @@
+//! What the clock does: plays, digits, reports, silence, ports' rest.
+
+use super::leg::Leg;
+use super::playing::Playing;
+use super::{Channel, PHASES, PortIndex, Sink, Worker};
+use crate::asset::Asset;
+use crate::command::{Codec, Event, PlayEnd, StreamParameters};
+use crate::rtcp;
+use crate::telephone_event::Recognised;
+use crate::timeline::{Feeder, Timeline};
+use hotline_base::{Mono, Now};
+use std::time::Duration;
+
+/// Samples of one tick.
+const TICK_SAMPLES: u32 = 160;
+/// Samples of pause after an in-band digit: 80 ms.
+const IN_BAND_PAUSE_SAMPLES: u64 = 640;
+
+impl Worker {
+    /// One step of 20 ms for the legs of a phase (0 to [`PHASES`] - 1; anything else does nothing).
+    /// Missed steps should be made up for: audio follows the steps, not `now`.
+    pub fn tick(&mut self, now: Now, phase: usize, sink: &mut dyn Sink) {
+        if phase == 0 && !self.resting.is_empty() {
+            self.grant_rested(now.mono);
+        }
+        if phase >= PHASES {
+            return;
+        }
+        for index in 0..self.phases[phase].len() {
+            let place = self.phases[phase][index];
+            self.housekeeping(now, place, sink);
+            self.send_audio(now.mono, place, sink);
+        }
+    }
+
+    fn housekeeping(&mut self, now: Now, place: u32, sink: &mut dyn Sink) {
+        let Some(leg) = self.ports.get_mut(place as usize).and_then(|port| port.leg.as_deref_mut())
+        else {
+            return;
+        };
+        if let Some(since) = leg.silent_since
+            && leg.silence_limit_s != 0
+            && !leg.silent_reported
+            && now.mono.since(since) >= Duration::from_secs(u64::from(leg.silence_limit_s))
+        {
+            leg.silent_reported = true;
+            let event = Event::Silent { leg: leg.reference, for_s: leg.silence_limit_s };
+            Self::report_event(&mut self.events, event);
+        }
+        let report_due = leg.report_at.is_some_and(|at| at <= now.mono);
+        if let Some(ended) = leg.digits_in.expire(now.mono) {
+            let peer = leg.peer;
+            self.recognised(place, ended);
+            self.relay_in_band(peer, ended);
+        }
+        if report_due {
+            self.send_report(now, place, false, sink);
+            let next = now.mono + rtcp::interval(&mut self.rng, false);
+            if let Some(leg) = self.leg_mut(place) {
+                leg.report_at = Some(next);
+            }
+        }
+    }
+
+    fn send_audio(&mut self, now: Mono, place: u32, sink: &mut dyn Sink) {
+        let Some(leg) = self.ports.get_mut(place as usize).and_then(|port| port.leg.as_deref_mut())
+        else {
+            return;
+        };
+        if !leg.is_fed() {
+            if leg.timeline.feeder() != Feeder::Bridge || leg.peer.is_none() {
+                leg.timeline.feed(now, Feeder::Nothing);
+            }
+            return;
+        }
+        let mut ended = None;
+        match leg.outlet() {
+            Some((stream, to)) => {
+                let mut send = |header: &[u8], payload: &[u8]| {
+                    sink.send(PortIndex(place), Channel::Rtp, to, header, payload);
+                };
+                let scratch = &mut self.scratch[..];
+                if !send_digits(leg, &stream, now, &self.digit_tones, scratch, &mut send) {
+                    send_play(leg, &stream, now, scratch, &mut send);
+                }
+                ended = leg.playing.take_if(Playing::is_over);
+            }
+            // On hold time passes unheard; before the peer is known nothing begins.
+            None if leg.stream.is_some() => {
+                if let Some(playing) = &mut leg.playing {
+                    playing.skip(u64::from(TICK_SAMPLES));
+                    ended = leg.playing.take_if(Playing::is_over);
+                }
+            }
+            None => {}
+        }
+        let reference = leg.reference;
+        if let Some(playing) = ended {
+            self.play_ended(reference, playing.play, PlayEnd::Completed);
+        }
+    }
+
+    fn relay_in_band(&mut self, peer: Option<u32>, ended: Recognised) {
+        let Some(leg) = peer.and_then(|peer| self.leg_mut(peer)) else { return };
+        let in_band = leg.outlet().is_some_and(|(stream, _)| stream.telephone_event.is_none());
+        if let Recognised::Ended { digit, .. } = ended
+            && in_band
+        {
+            leg.digits_out.push(digit.encode_utf8(&mut [0; 4]));
+        }
+    }
+}
+
+type Send<'a> = dyn FnMut(&[u8], &[u8]) + 'a;
+
+/// A step of the digits that wait; whether there were any.
+fn send_digits(
+    leg: &mut Leg,
+    stream: &StreamParameters,
+    now: Mono,
+    tones: &[Asset; 16],
+    scratch: &mut [u8],
+    send: &mut Send<'_>,
+) -> bool {
+    if let Some(number) = stream.telephone_event
+        && leg.tone.is_none()
+    {
+        if leg.digits_out.is_idle() {
+            return false;
+        }
+        leg.timeline.feed(now, Feeder::Digits);
+        if let Some(step) = leg.digits_out.step() {
+            if step.first {
+                leg.event_begin = leg.timeline.next_timestamp();
+            }
+            let header = leg.timeline.event(number, leg.event_begin, step.first);
+            send(&header, &step.payload.bytes());
+        }
+        leg.timeline.advance(now, TICK_SAMPLES);
+        return true;
+    }
+    if leg.tone.is_none() {
+        let Some(tone) = leg.digits_out.take_next().and_then(|event| tones.get(usize::from(event)))
+        else {
+            return false;
+        };
+        leg.tone = Some(Playing::digit(tone.clone(), IN_BAND_PAUSE_SAMPLES));
+        leg.credit = u32::MAX;
+    }
+    leg.timeline.feed(now, Feeder::Digits);
+    let Leg { tone, timeline, credit, .. } = leg;
+    if let Some(playing) = tone {
+        send_from(playing, timeline, credit, stream, now, scratch, send);
+    }
+    leg.tone.take_if(Playing::is_over);
+    true
+}
+
+fn send_play(
+    leg: &mut Leg,
+    stream: &StreamParameters,
+    now: Mono,
+    scratch: &mut [u8],
+    send: &mut Send<'_>,
+) {
+    let Leg { playing, timeline, credit, .. } = leg;
+    if let Some(playing) = playing {
+        timeline.feed(now, Feeder::Play);
+        send_from(playing, timeline, credit, stream, now, scratch, send);
+    }
+}
+
+/// Sends the packets that are due: one in most ticks with 20 ms of packet time, two with 10 ms,
+/// one in every third with 60 ms.
+fn send_from(
+    playing: &mut Playing,
+    timeline: &mut Timeline,
+    credit: &mut u32,
+    stream: &StreamParameters,
+    now: Mono,
+    scratch: &mut [u8],
+    send: &mut Send<'_>,
+) {
+    let samples = u32::from(stream.ptime_ms.clamp(10, 60)) * 8;
+    let codec: Codec = stream.codec;
+    // At most one packet is due at once when a play begins.
+    *credit = (*credit).min(samples - 1) + TICK_SAMPLES;
+    while *credit >= samples {
+        let Some(payload) = playing.next(codec, samples as usize, scratch) else { break };
+        *credit -= samples;
+        let header = timeline.audio(now, stream.payload_type, samples);
+        send(&header, payload);
+    }
+}
