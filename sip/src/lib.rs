@@ -6,18 +6,25 @@
 #![forbid(unsafe_code)]
 
 pub mod build;
+pub mod dialog;
+pub mod digest;
+pub mod endpoint;
 pub mod flow;
 pub mod framing;
 mod grammar;
 pub mod header;
 pub mod limits;
+pub mod mark;
 pub mod message;
 pub mod method;
 pub mod status;
+pub mod transaction;
 pub mod uri;
 pub mod validate;
 
+pub use endpoint::{ClientId, Endpoint, EndpointConfig, Event, ServerId};
 pub use flow::{ConnectionId, Flow, Transport};
+pub use mark::Mark;
 pub use message::Message;
 pub use method::Method;
 pub use uri::Uri;

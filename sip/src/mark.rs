@@ -115,6 +115,13 @@ impl Mark {
         Some(Partition(partition))
     }
 
+    /// A tag with given random bits: for answers that must be the same each time.
+    pub(crate) fn tag_of(self, random: u64) -> CompactString {
+        let mut text = CompactString::with_capacity(TAG);
+        self.write(&mut text, random);
+        text
+    }
+
     fn write(self, text: &mut CompactString, random: u64) {
         text.push(char::from(KIND));
         write_number(text, u64::from(self.partition.0), NUMBER);

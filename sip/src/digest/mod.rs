@@ -23,7 +23,7 @@ pub use client::{Challenge, answer};
 pub use fields::Authorization;
 
 use hotline_base::Redacted;
-use md5::{Digest as _, Md5};
+use md5::Md5;
 use sha2::Sha256;
 
 /// A hash that digest may use (RFC 8760).
