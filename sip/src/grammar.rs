@@ -4,6 +4,7 @@
 /// Class bits per byte, so that a test is one load.
 const TOKEN: u8 = 1;
 const HOST: u8 = 2;
+const URI: u8 = 4;
 
 const CLASS: [u8; 256] = {
     let mut class = [0u8; 256];
@@ -19,6 +20,10 @@ const CLASS: [u8; 256] = {
         // The underscore is no host character, but machines carry it in their names.
         if matches!(byte, b'-' | b'.' | b'_') {
             class[index] |= HOST;
+        }
+        // What cannot be part of any URI: space, controls, quotes, angle brackets.
+        if !matches!(byte, 0..=32 | 127 | b'<' | b'>' | b'"') {
+            class[index] |= URI;
         }
         index += 1;
     }
@@ -38,6 +43,11 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 #[inline]
 pub(crate) fn is_host_byte(byte: u8) -> bool {
     CLASS[byte as usize] & HOST != 0
+}
+
+#[inline]
+pub(crate) fn is_uri_byte(byte: u8) -> bool {
+    CLASS[byte as usize] & URI != 0
 }
 
 #[inline]

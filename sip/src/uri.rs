@@ -12,7 +12,7 @@ use std::str::FromStr;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::flow::Transport;
-use crate::grammar::{is_host_byte, number};
+use crate::grammar::{is_host_byte, is_uri_byte, number};
 
 /// Longest URI that is parsed, in bytes; longer ones are refused with 414.
 pub const URI_BYTES_MAX: usize = 8 * 1024;
@@ -95,7 +95,7 @@ impl Uri {
         if text.len() > URI_BYTES_MAX {
             return Err(UriError::TooLong);
         }
-        if text.iter().any(|&byte| matches!(byte, 0..=32 | 127 | b'<' | b'>' | b'"')) {
+        if !text.iter().all(|&byte| is_uri_byte(byte)) {
             return Err(UriError::Character);
         }
         let colon = memchr::memchr(b':', &text).ok_or(UriError::Scheme)?;
@@ -121,13 +121,14 @@ impl Uri {
             host: Span::new(at, at),
             params: Span::new(end, end),
             headers: Span::new(end, end),
-            text,
+            text: Bytes::new(),
         };
         match scheme {
-            Scheme::Sip | Scheme::Sips => uri.read_sip(at)?,
-            Scheme::Tel => uri.read_tel(at)?,
+            Scheme::Sip | Scheme::Sips => uri.read_sip(&text, at)?,
+            Scheme::Tel => uri.read_tel(&text, at)?,
             Scheme::Other => {}
         }
+        uri.text = text;
         Ok(uri)
     }
 
@@ -167,8 +168,7 @@ impl Uri {
         Self::parse(text.freeze())
     }
 
-    fn read_sip(&mut self, start: usize) -> Result<(), UriError> {
-        let text = self.text.clone();
+    fn read_sip(&mut self, text: &[u8], start: usize) -> Result<(), UriError> {
         let mut at = start;
         if let Some(found) = memchr::memchr(b'@', text.get(start..).unwrap_or_default()) {
             let userinfo_end = start + found;
@@ -182,7 +182,7 @@ impl Uri {
             self.password = colon.map(|colon| Span::new(colon + 1, userinfo_end));
             at = userinfo_end + 1;
         }
-        let (host_end, after) = read_host(&text, at).ok_or(UriError::Host)?;
+        let (host_end, after) = read_host(text, at).ok_or(UriError::Host)?;
         self.host = Span::new(at, host_end);
         at = after;
         if text.get(at) == Some(&b':') {
@@ -196,11 +196,11 @@ impl Uri {
                 .filter(|&port| port != 0);
             self.port = Some(port.ok_or(UriError::Port)?);
         }
-        self.read_params_and_headers(at, UriError::Host)
+        self.read_params_and_headers(text, at, UriError::Host)
     }
 
-    fn read_tel(&mut self, start: usize) -> Result<(), UriError> {
-        let rest = self.text.get(start..).unwrap_or_default();
+    fn read_tel(&mut self, text: &[u8], start: usize) -> Result<(), UriError> {
+        let rest = text.get(start..).unwrap_or_default();
         let length = memchr::memchr(b';', rest).unwrap_or(rest.len());
         let number = rest.get(..length).unwrap_or_default();
         let dialable = |&b: &u8| b.is_ascii_hexdigit() || b"+*#-.()".contains(&b);
@@ -211,11 +211,16 @@ impl Uri {
             }
         }
         self.user = Some(Span::new(start, start + length));
-        self.read_params_and_headers(start + length, UriError::Number)
+        self.read_params_and_headers(text, start + length, UriError::Number)
     }
 
-    fn read_params_and_headers(&mut self, start: usize, other: UriError) -> Result<(), UriError> {
-        let rest = self.text.get(start..).unwrap_or_default();
+    fn read_params_and_headers(
+        &mut self,
+        text: &[u8],
+        start: usize,
+        other: UriError,
+    ) -> Result<(), UriError> {
+        let rest = text.get(start..).unwrap_or_default();
         let question = memchr::memchr(b'?', rest);
         let params = rest.get(..question.unwrap_or(rest.len())).unwrap_or_default();
         match params {
@@ -237,7 +242,7 @@ impl Uri {
             if !headers.split(|&byte| byte == b'&').all(sound) {
                 return Err(UriError::Headers);
             }
-            self.headers = Span::new(start + question + 1, self.text.len());
+            self.headers = Span::new(start + question + 1, text.len());
         }
         Ok(())
     }

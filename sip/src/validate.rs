@@ -229,8 +229,7 @@ fn addresses(request: &Message) -> Result<(), Refusal> {
         wildcards += usize::from(contact? == Contact::Wildcard);
     }
     if wildcards > 0 && !(wildcard_allowed && all == 1) {
-        let expected =
-            if wildcard_allowed { Expected::OnlyWildcard } else { Expected::NameAddr };
+        let expected = if wildcard_allowed { Expected::OnlyWildcard } else { Expected::NameAddr };
         return Err(HeaderError::new(HeaderName::Contact, expected).into());
     }
     Ok(())

@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn shapes() {
-        let spaced = via("SIP  /    2.0   / UDP  192.168.255.111   ; branch= z9hG4bK30239").unwrap();
+        let spaced =
+            via("SIP  /    2.0   / UDP  192.168.255.111   ; branch= z9hG4bK30239").unwrap();
         assert_eq!(spaced.transport(), Some(Transport::Udp));
         assert_eq!(spaced.sent_by(), ("192.168.255.111", None));
         assert_eq!(spaced.branch().unwrap(), "z9hG4bK30239");

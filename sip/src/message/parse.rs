@@ -1,15 +1,13 @@
 //! One pass over the bytes: start line, header lines, body.
 
 use bytes::{Bytes, BytesMut};
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 use smallvec::SmallVec;
 
 use super::{Line, Message, Span, Start};
 use crate::grammar::{is_space, is_token, number, skip_space, trim_end};
 use crate::header::HeaderName;
-use crate::limits::{
-    HEADER_LINE_BYTES_MAX, HEADERS_MAX, MESSAGE_BYTES_MAX, START_LINE_BYTES_MAX,
-};
+use crate::limits::{HEADER_LINE_BYTES_MAX, HEADERS_MAX, MESSAGE_BYTES_MAX, START_LINE_BYTES_MAX};
 use crate::method::Method;
 use crate::validate;
 
@@ -121,16 +119,28 @@ pub(super) fn parse(input: Bytes) -> Result<Message, ParseError> {
     }
 }
 
-/// The line that starts at `at`: its end without the line end, and where the next one starts.
-/// A bare LF ends a line too.
+/// A line of the message.
+struct RawLine {
+    /// Its end, without the line end.
+    end: usize,
+    /// Where the next line starts.
+    next: usize,
+    /// There is a carriage return inside.
+    stray: bool,
+}
+
+/// The line that starts at `at`; a bare LF ends a line too.
 #[inline]
-fn line_end(input: &[u8], at: usize) -> Option<(usize, usize)> {
-    let found = at + memchr(b'\n', input.get(at..)?)?;
-    let end = match found > at && input.get(found - 1) == Some(&b'\r') {
-        true => found - 1,
-        false => found,
-    };
-    Some((end, found + 1))
+fn read_line(input: &[u8], at: usize) -> Option<RawLine> {
+    let found = at + memchr2(b'\r', b'\n', input.get(at..)?)?;
+    match (input.get(found), input.get(found + 1)) {
+        (Some(b'\n'), _) => Some(RawLine { end: found, next: found + 1, stray: false }),
+        (_, Some(b'\n')) => Some(RawLine { end: found, next: found + 2, stray: false }),
+        _ => {
+            let end = found + memchr(b'\n', input.get(found..)?)?;
+            Some(RawLine { end, next: end + 1, stray: true })
+        }
+    }
 }
 
 fn read_start_line(
@@ -138,9 +148,9 @@ fn read_start_line(
     fault: &mut Option<ParseErrorKind>,
 ) -> Result<(Start, usize), ParseError> {
     let bad = || ParseError::silent(ParseErrorKind::StartLine);
-    let (end, next) = line_end(input, 0).ok_or_else(bad)?;
+    let RawLine { end, next, stray } = read_line(input, 0).ok_or_else(bad)?;
     let line = input.get(..end).unwrap_or_default();
-    if memchr(b'\r', line).is_some() {
+    if stray {
         note(fault, ParseErrorKind::StrayCarriageReturn);
     }
     if line.len() > START_LINE_BYTES_MAX {
@@ -201,7 +211,7 @@ fn read_headers(input: &[u8], at: usize, fault: &mut Option<ParseErrorKind>) -> 
     let mut at = at;
     loop {
         let start = at;
-        let Some((mut end, mut next)) = line_end(input, start) else {
+        let Some(RawLine { mut end, mut next, mut stray }) = read_line(input, start) else {
             note(fault, ParseErrorKind::Unterminated);
             return head;
         };
@@ -209,12 +219,11 @@ fn read_headers(input: &[u8], at: usize, fault: &mut Option<ParseErrorKind>) -> 
             head.end = next;
             return head;
         }
-        let mut stray = memchr(b'\r', input.get(start..end).unwrap_or_default()).is_some();
         while input.get(next).is_some_and(|&byte| is_space(byte)) {
-            let Some((fold_end, after)) = line_end(input, next) else { break };
-            stray |= memchr(b'\r', input.get(next..fold_end).unwrap_or_default()).is_some();
+            let Some(fold) = read_line(input, next) else { break };
             head.folded = true;
-            (end, next) = (fold_end, after);
+            stray |= fold.stray;
+            (end, next) = (fold.end, fold.next);
         }
         at = next;
         if stray {
@@ -235,7 +244,8 @@ fn read_headers(input: &[u8], at: usize, fault: &mut Option<ParseErrorKind>) -> 
 #[inline]
 fn read_header(input: &[u8], start: usize, end: usize) -> Option<Line> {
     let line = input.get(..end)?;
-    let colon = start + memchr(b':', line.get(start..)?)?;
+    // Names are short: a plain loop is done before a vector search has begun.
+    let colon = start + line.get(start..)?.iter().position(|&byte| byte == b':')?;
     let name_end = trim_end(line, start, colon);
     let name_text = line.get(start..name_end)?;
     let name = HeaderName::from_bytes(name_text);
