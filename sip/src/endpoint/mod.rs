@@ -338,7 +338,9 @@ impl<U> Endpoint<U> {
         self.answer_statelessly(flow, request, response);
     }
 
-    fn answer_statelessly(&mut self, flow: Flow, request: &Message, response: ResponseBuilder) {
+    /// The same with a response of the user's own making; tag and source are filled in. For what
+    /// strangers ask, so that they leave nothing behind: see [`Endpoint::knows`].
+    pub fn answer_statelessly(&mut self, flow: Flow, request: &Message, response: ResponseBuilder) {
         if request.is(&crate::Method::Ack) {
             return;
         }

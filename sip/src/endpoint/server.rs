@@ -65,6 +65,17 @@ impl<U> Endpoint<U> {
         self.server(server)?.request.as_ref()
     }
 
+    /// Whether a request belongs to a transaction that is alive (a retransmission, or the CANCEL or
+    /// ACK of its INVITE), so that [`Endpoint::receive`] begins nothing new with it.
+    pub fn knows(&self, request: &Message) -> bool {
+        let (Some(method), Ok(via)) = (request.method(), request.top_via()) else { return false };
+        let known = |method: &Method| {
+            let key = self.server_key(&via, request, method);
+            key.is_some_and(|key| self.servers_by_key.contains_key(&key))
+        };
+        known(method) || (matches!(method, Method::Cancel | Method::Ack) && known(&Method::Invite))
+    }
+
     /// Whether the user still owes the final response.
     pub fn is_unanswered(&self, server: ServerId) -> bool {
         self.server(server).is_some_and(|server| server.state.is_pending())
