@@ -171,20 +171,21 @@ header_names! {
     WwwAuthenticate, "WWW-Authenticate", 0, SINGLE;
 }
 
-/// Names by first letter: chains through `NEXT`, so that recognition compares one or two names.
+/// The end of a chain through `NEXT`; recognition compares one or two names.
 const NONE: u8 = u8::MAX;
 
-const fn bucket(first: u8, length: usize) -> usize {
-    (((first | 0x20) as usize) * 5 + length * 3) & 127
+/// First and last letter and the length; the factors were searched for few collisions.
+const fn bucket(first: u8, last: u8, length: usize) -> usize {
+    (((first | 0x20) as usize) * 33 + ((last | 0x20) as usize) * 59 + length * 17) & 255
 }
 
-const INDEX: ([u8; 128], [u8; NAMES.len()]) = {
-    let mut heads = [NONE; 128];
+const INDEX: ([u8; 256], [u8; NAMES.len()]) = {
+    let mut heads = [NONE; 256];
     let mut next = [NONE; NAMES.len()];
     let mut at = 0;
     while at < NAMES.len() {
         let name = NAMES[at].0.as_bytes();
-        let slot = bucket(name[0], name.len());
+        let slot = bucket(name[0], name[name.len() - 1], name.len());
         next[at] = heads[slot];
         heads[slot] = at as u8;
         at += 1;
@@ -204,7 +205,7 @@ const COMPACT: [HeaderName; 32] = {
     table
 };
 
-static HEADS: [u8; 128] = INDEX.0;
+static HEADS: [u8; 256] = INDEX.0;
 static NEXT: [u8; NAMES.len()] = INDEX.1;
 
 impl HeaderName {
@@ -214,8 +215,9 @@ impl HeaderName {
         match name {
             [] => Self::Other,
             [letter] if letter.is_ascii_alphabetic() => COMPACT[(letter & 31) as usize],
-            [first, ..] => {
-                let mut at = HEADS[bucket(*first, name.len())];
+            [_] => Self::Other,
+            [first, .., last] => {
+                let mut at = HEADS[bucket(*first, *last, name.len())];
                 while let Some((canonical, _, _, found)) = NAMES.get(at as usize) {
                     if canonical.as_bytes().eq_ignore_ascii_case(name) {
                         return *found;

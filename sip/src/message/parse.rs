@@ -255,8 +255,9 @@ fn read_header(input: &[u8], start: usize, end: usize) -> Option<Line> {
     // A fold may begin right after the colon or end the value: its line end is space as well.
     let blank = |&byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
     let value = line.get(colon + 1..)?;
-    let from = colon + 1 + value.iter().take_while(|byte| blank(byte)).count();
-    let to = end - line.get(from..)?.iter().rev().take_while(|byte| blank(byte)).count();
+    let from = value.iter().position(|byte| !blank(byte)).map_or(end, |skip| colon + 1 + skip);
+    let kept = line.get(from..)?.iter().rposition(|byte| !blank(byte));
+    let to = from + kept.map_or(0, |last| last + 1);
     Some(Line { name, name_span: Span::new(start, name_end), value: Span::new(from, to) })
 }
 

@@ -110,7 +110,11 @@ impl Message {
 
     /// The first value of a header whose values are addresses (Refer-To, Referred-By, …).
     pub fn address(&self, name: HeaderName) -> Result<Option<NameAddr>, HeaderError> {
-        self.shared_values(name).next().map(|value| NameAddr::parse(name, value)).transpose()
+        let value = match name.is_list() {
+            true => self.shared_values(name).next(),
+            false => self.line(name).map(|line| self.shared(line.value)),
+        };
+        value.map(|value| NameAddr::parse(name, value)).transpose()
     }
 
     /// Expires, in seconds; more than 2³²−1 reads as 2³²−1 (RFC 3261 §20.19).
