@@ -188,7 +188,8 @@ pub enum Event {
         /// How long it was pressed, in ms.
         duration_ms: u32,
     },
-    /// The leg's first RTP packet came, from this address (its source from now on).
+    /// The leg's first RTP packet came, from this address (its source from now on). Told again if
+    /// the address of the SDP takes its place within half a second, and after a changed SDP.
     SourceLearned {
         /// The leg.
         leg: LegRef,
@@ -202,7 +203,7 @@ pub enum Event {
         /// For how long, in seconds.
         for_s: u32,
     },
-    /// The leg is closed.
+    /// The leg is closed; or was never opened, because its port was not free.
     Closed {
         /// The leg.
         leg: LegRef,

@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn headers_of_every_shape_are_read() {
-        let cases: [(&str, u8, &[u8], Result<&[u8], RtpError>); 10] = [
+        type Case = (&'static str, u8, &'static [u8], Result<&'static [u8], RtpError>);
+        let cases: [Case; 10] = [
             ("plain", 0x80, &[1, 2], Ok(&[1, 2])),
             ("empty", 0x80, &[], Ok(&[])),
             ("one contributing source", 0x81, &[0, 0, 0, 9, 1], Ok(&[1])),

@@ -221,6 +221,7 @@ fn telephone_event_of(media: &Media) -> Option<u8> {
 fn packet_time_ms(media: &Media) -> u16 {
     let wish = media.ptime_ms().unwrap_or(PTIME_MS_DEFAULT);
     let most = media.maxptime_ms().unwrap_or(u16::MAX).max(*PTIME_MS.start());
-    let time_ms = if PTIME_MS.contains(&wish) && wish % 10 == 0 { wish } else { PTIME_MS_DEFAULT };
+    let time_ms =
+        if PTIME_MS.contains(&wish) && wish.is_multiple_of(10) { wish } else { PTIME_MS_DEFAULT };
     time_ms.min(most / 10 * 10)
 }

@@ -87,16 +87,10 @@ struct Reader {
 impl Reader {
     fn line(&mut self, kind: char, value: &str) -> Result<(), Fault> {
         match kind {
-            'o' => {
-                if self.origin.is_none() {
-                    self.origin = Some(origin(value).ok_or(Fault::Unreadable)?);
-                }
+            'o' if self.origin.is_none() => {
+                self.origin = Some(origin(value).ok_or(Fault::Unreadable)?);
             }
-            's' => {
-                if self.session_name.is_none() {
-                    self.session_name = Some(value.to_owned());
-                }
-            }
+            's' if self.session_name.is_none() => self.session_name = Some(value.to_owned()),
             'c' => {
                 let slot = match self.media.last_mut() {
                     Some(media) => &mut media.connection,
