@@ -17,6 +17,7 @@ pub mod limits;
 pub mod mark;
 pub mod message;
 pub mod method;
+pub mod registrar;
 pub mod status;
 pub mod transaction;
 pub mod uri;

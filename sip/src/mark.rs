@@ -185,7 +185,15 @@ mod tests {
 
     #[test]
     fn what_others_mint_is_nobodys() {
-        for foreign in ["", "h", "as58f4201b", "z9hG4bK", "z9hG4bK776asdhds", "🦀🦀🦀🦀🦀🦀🦀", "z9hG4b\u{e9}K"] {
+        for foreign in [
+            "",
+            "h",
+            "as58f4201b",
+            "z9hG4bK",
+            "z9hG4bK776asdhds",
+            "🦀🦀🦀🦀🦀🦀🦀",
+            "z9hG4b\u{e9}K",
+        ] {
             assert_eq!(Mark::of_tag(foreign), None, "{foreign}");
             assert_eq!(Mark::of_branch(foreign), None, "{foreign}");
             assert_eq!(Mark::partition_of_call_id(foreign), None, "{foreign}");

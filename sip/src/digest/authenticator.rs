@@ -3,6 +3,9 @@
 use super::fields::Authorization;
 use super::nonce::{CountVerdict, NonceCounts, NonceMint};
 use super::{Algorithm, Credentials, Transcript, ha1};
+use crate::build::ResponseBuilder;
+use crate::header::HeaderName;
+use crate::message::Message;
 use hotline_base::{Partition, Redacted, Rng, Wall};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
@@ -94,12 +97,7 @@ impl Authenticator {
 
     /// The values of the WWW-Authenticate headers of a 401, one per algorithm in the order of
     /// preference (RFC 8760 §2.4); all carry the same nonce.
-    pub fn challenge(
-        &mut self,
-        wall: Wall,
-        protected: &Protected<'_>,
-        stale: bool,
-    ) -> Vec<String> {
+    pub fn challenge(&mut self, wall: Wall, protected: &Protected<'_>, stale: bool) -> Vec<String> {
         let nonce = self.mint.mint(wall, protected.partition, protected.realm, &mut self.rng);
         let stale = if stale { ", stale=true" } else { "" };
         let one = |algorithm: &Algorithm| {
@@ -111,6 +109,21 @@ impl Authenticator {
             )
         };
         protected.algorithms.iter().map(one).collect()
+    }
+
+    /// The 401 that challenges a request (as a user agent server, RFC 3261 §22.2); the To tag is the
+    /// caller's to add.
+    pub fn challenge_response(
+        &mut self,
+        wall: Wall,
+        protected: &Protected<'_>,
+        request: &Message,
+        stale: bool,
+    ) -> ResponseBuilder {
+        let challenges = self.challenge(wall, protected, stale);
+        challenges.into_iter().fold(ResponseBuilder::new(request, 401), |response, value| {
+            response.header(HeaderName::WwwAuthenticate, value)
+        })
     }
 
     /// Judges credentials. `credentials` are those of the claimed user, `None` if there is no such
@@ -132,8 +145,8 @@ impl Authenticator {
             counted: authorization.counted.map(|(nc, _, cnonce)| (nc, cnonce)),
         };
         let known = credentials.is_some();
-        let expected = transcript
-            .response(authorization.algorithm, credentials.unwrap_or(&self.nobody));
+        let expected =
+            transcript.response(authorization.algorithm, credentials.unwrap_or(&self.nobody));
         let given = authorization.response.to_ascii_lowercase();
         let proved = bool::from(expected.as_bytes().ct_eq(given.as_bytes()));
         let recognised =

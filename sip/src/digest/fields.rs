@@ -1,6 +1,7 @@
 //! `Digest name=value, …` as it stands in Authorization and WWW-Authenticate (RFC 7616 §3.3, §3.4).
 
 use super::Algorithm;
+use crate::message::Message;
 
 /// More parameters than this in one header make it malformed.
 const FIELDS_MAX: usize = 32;
@@ -26,14 +27,20 @@ pub struct Authorization<'a> {
 }
 
 impl<'a> Authorization<'a> {
+    /// The credentials for a realm in the Authorization headers of a request; a phone may send
+    /// those of several realms (RFC 3261 §22.2).
+    pub fn of(request: &'a Message, realm: &str) -> Option<Authorization<'a>> {
+        let mut read = request.authorization().filter_map(Authorization::parse);
+        read.find(|authorization| authorization.realm == realm)
+    }
+
     /// Reads the value of an Authorization or Proxy-Authorization header; `None` when it is not
     /// Digest, lacks a mandatory parameter, or uses a qop or algorithm that we never offer.
     pub fn parse(value: &'a [u8]) -> Option<Authorization<'a>> {
         let mut fields = Fields::parse(value)?;
         let mut found: [Option<&str>; 9] = [None; 9];
-        const NAMES: [&str; 9] = [
-            "username", "realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce",
-        ];
+        const NAMES: [&str; 9] =
+            ["username", "realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce"];
         for (name, value) in &mut fields {
             let Some(at) = NAMES.iter().position(|known| name.eq_ignore_ascii_case(known)) else {
                 continue;

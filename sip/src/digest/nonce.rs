@@ -38,13 +38,7 @@ impl NonceMint {
         NonceMint { inner: padded(0x36), outer: padded(0x5c) }
     }
 
-    pub(super) fn mint(
-        &self,
-        wall: Wall,
-        partition: Partition,
-        realm: &str,
-        rng: &mut Rng,
-    ) -> Hex {
+    pub(super) fn mint(&self, wall: Wall, partition: Partition, realm: &str, rng: &mut Rng) -> Hex {
         let mut nonce = [0; NONCE];
         let issued = u64::try_from(wall.as_ms()).unwrap_or(0).to_be_bytes();
         let salt = rng.next_u64().to_be_bytes();

@@ -211,7 +211,13 @@ impl<U: Clone> Endpoint<U> {
         }
     }
 
-    fn act_for_client(&mut self, now: Now, id: ClientId, action: Action, message: Option<&Message>) {
+    fn act_for_client(
+        &mut self,
+        now: Now,
+        id: ClientId,
+        action: Action,
+        message: Option<&Message>,
+    ) {
         match action {
             Action::Transmit => {
                 if let Some(client) = self.client(id) {

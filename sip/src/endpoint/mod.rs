@@ -19,6 +19,8 @@
 
 mod client;
 mod server;
+#[cfg(test)]
+mod tests;
 
 use crate::build::{BuildError, RequestBuilder, ResponseBuilder, ViaParameters};
 use crate::flow::{ConnectionId, Flow};
@@ -310,8 +312,7 @@ impl<U> Endpoint<U> {
     /// A call that leaves through a trunk and comes back on purpose has one.
     pub fn own_vias(message: &Message) -> usize {
         let own = |via: &crate::header::Via| {
-            via.branch()
-                .is_some_and(|branch| std::str::from_utf8(&branch).is_ok_and(is_our_branch))
+            via.branch().is_some_and(|branch| std::str::from_utf8(&branch).is_ok_and(is_our_branch))
         };
         message.vias().filter_map(Result::ok).filter(own).count()
     }

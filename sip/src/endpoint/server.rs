@@ -322,12 +322,7 @@ impl<U: Clone> Endpoint<U> {
         }
     }
 
-    pub(super) fn step_server(
-        &mut self,
-        now: Now,
-        id: ServerId,
-        input: ServerInput,
-    ) {
+    pub(super) fn step_server(&mut self, now: Now, id: ServerId, input: ServerInput) {
         let timers = self.config.timers;
         let Some(server) = self.server_mut(id) else { return };
         let reliable = server.reply.transport.is_reliable();
@@ -341,9 +336,8 @@ impl<U: Clone> Endpoint<U> {
     fn act_for_server(&mut self, now: Now, id: ServerId, action: Action) {
         match action {
             Action::Transmit => {
-                let sent = self
-                    .server(id)
-                    .and_then(|server| Some((server.reply, server.last.clone()?)));
+                let sent =
+                    self.server(id).and_then(|server| Some((server.reply, server.last.clone()?)));
                 self.transmits.extend(sent);
             }
             Action::Start(timer, after) => {
@@ -384,10 +378,9 @@ impl<U: Clone> Endpoint<U> {
             self.timers.cancel(timer);
         }
         self.servers_by_key.remove(&server.key);
-        for (table, key) in [
-            (&mut self.servers_by_merge, server.merge),
-            (&mut self.servers_by_ack, server.ack),
-        ] {
+        for (table, key) in
+            [(&mut self.servers_by_merge, server.merge), (&mut self.servers_by_ack, server.ack)]
+        {
             if let Some(key) = key
                 && table.get(&key) == Some(&id)
             {
