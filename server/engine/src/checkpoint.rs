@@ -44,8 +44,8 @@ pub enum Point {
 /// One leg of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LegCheckpoint {
-    /// The dialog, if there is one (`hotline_sip::dialog`, in its serialisable form).
-    pub dialog: Option<hotline_sip::dialog::DialogState>,
+    /// The dialog, if there is one (in its serialisable form).
+    pub dialog: Option<hotline_sip::dialog::DialogParts>,
     /// What finishes the open INVITE server transaction: the request's bytes, if it has had no
     /// final response.
     pub open_invite: Option<Vec<u8>>,

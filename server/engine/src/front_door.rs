@@ -294,13 +294,9 @@ impl Index {
     /// The tenant one of whose softphones From claims to be. Such a request is never a trunk's.
     fn agent_claimed(&self, flow: &Flow, message: &Message) -> Option<Partition> {
         let from = message.from().ok()?.uri;
-        let partition = match self.domain(&from) {
-            Some(partition) => partition,
-            None if self.is_own_host(flow, from.host()) => self.directory.default_tenant?,
-            None => return None,
-        };
-        let tenant = self.tenants.get(&partition)?;
-        tenant.config.softphones.contains_key(&from.user_text()?).then_some(partition)
+        let partition = self.domain(&from).or(self.directory.default_tenant)?;
+        let tenant = &self.tenants.get(&partition)?.config;
+        claims_agent(flow, message, tenant, self.advertise.as_deref()).map(|_| partition)
     }
 
     /// Trunk by source address × access code. A trunk of one tenant is that tenant's alone, also
@@ -378,14 +374,28 @@ impl Index {
         found.or_else(|| self.domains.get(&host.to_ascii_lowercase())).copied()
     }
 
-    fn is_own_host(&self, flow: &Flow, host: &str) -> bool {
-        is_own_host(flow, host, self.advertise.as_deref())
-    }
+}
+
+/// The softphone number that From claims to be: its user is one, and its host is the tenant's, our
+/// own, or the very one that the request is for.
+pub(crate) fn claims_agent(
+    flow: &Flow,
+    message: &Message,
+    tenant: &TenantConfig,
+    advertise: Option<&str>,
+) -> Option<String> {
+    let from = message.from().ok()?.uri;
+    let user = from.user_text().filter(|user| tenant.softphones.contains_key(user))?;
+    let host = from.host();
+    let ours = tenant.domains.iter().any(|domain| domain.eq_ignore_ascii_case(host))
+        || is_own_host(flow, host, advertise)
+        || message.request_uri().is_ok_and(|uri| uri.host().eq_ignore_ascii_case(host));
+    ours.then_some(user)
 }
 
 /// Whether a host names this server: the advertised name or address, or the local address. When
 /// the socket is bound to all addresses, every one but the peer's own may be ours.
-pub(crate) fn is_own_host(flow: &Flow, host: &str, advertise: Option<&str>) -> bool {
+fn is_own_host(flow: &Flow, host: &str, advertise: Option<&str>) -> bool {
     if advertise.is_some_and(|own| own.eq_ignore_ascii_case(host)) {
         return true;
     }

@@ -12,11 +12,13 @@
 //! (`routing`).
 #![forbid(unsafe_code)]
 
+mod access;
 pub mod checkpoint;
 pub mod config;
 mod context;
 mod dialled;
 pub mod event;
+mod failures;
 pub mod front_door;
 pub mod id;
 pub mod input;
