@@ -458,3 +458,62 @@ fn a_session_plays_records_and_hears_digits() {
     assert!(is_tone(&heard[480..640], 1000.0) && !is_tone(&heard[..160], 1000.0));
     assert!(session.close(now(1200), &mut wire).packets_received >= 8);
 }
+
+/// A listener is an offset into the shared asset: what is lent to the sink lies in it.
+#[test]
+fn played_and_forwarded_payloads_are_not_copied() {
+    struct Lent(Vec<*const u8>);
+    impl Sink for Lent {
+        fn send(&mut self, _: PortIndex, _: Channel, _: SocketAddr, _: &[u8], payload: &[u8]) {
+            self.0.push(payload.as_ptr());
+        }
+    }
+    let mut bed = Bed::with_legs(&[Pcma, Pcma]);
+    let mut lent = Lent(Vec::new());
+    bed.play(0, 1, &[MUSIC], true);
+    for ms in 1..=400 {
+        bed.worker.tick(now(ms), (ms % PHASES as u64) as usize, &mut lent);
+    }
+    let library = bed.worker.library.clone();
+    let music = library.get(AssetId(0)).unwrap().encoded(Pcma).as_ptr_range();
+    assert_eq!(lent.0.len(), 20);
+    assert!(lent.0.iter().all(|payload| music.contains(payload)));
+
+    bed.command(Command::Bridge { a: leg(0), b: leg(1) });
+    let bytes = audio(1);
+    let mut lent = Lent(Vec::new());
+    bed.worker.receive(Mono::from_ms(400), PortIndex(0), peer(0), &bytes, &mut lent);
+    assert_eq!(lent.0, [bytes[12..].as_ptr()]);
+}
+
+#[test]
+fn rtcp_is_heard_from_the_peers_host_only_and_answered_there() {
+    let mut bed = Bed::with_legs(&[Pcma]);
+    let info = crate::rtcp::SenderInfo { ntp: 5 << 32, rtp_timestamp: 0, packets: 1, octets: 160 };
+    let mut bytes = Vec::new();
+    let report = crate::rtcp::Report {
+        ssrc: 7,
+        sender: Some(info),
+        block: None,
+        cname: b"peer",
+        goodbye: false,
+    };
+    crate::rtcp::write(&report, &mut bytes);
+    bed.receive(0, peer(0), &audio(1));
+    let stranger: SocketAddr = "203.0.113.66:9".parse().unwrap();
+    let natted = SocketAddr::new(peer(0).ip(), 61_001);
+    bed.worker.receive_rtcp(Mono(0), PortIndex(0), stranger, &bytes);
+    bed.worker.receive_rtcp(Mono(0), PortIndex(0), natted, &bytes);
+    bed.run(8_000);
+    let reports: Vec<&Sent> =
+        bed.wire.sent.iter().filter(|sent| sent.channel == Channel::Rtcp).collect();
+    assert!(!reports.is_empty() && reports.iter().all(|sent| sent.to == natted));
+    crate::rtcp::parse(&reports[0].bytes, |packet| {
+        if let crate::rtcp::RtcpPacket::ReceiverReport { blocks, .. } = packet {
+            let block = crate::rtcp::report_blocks(blocks).next().unwrap();
+            assert_eq!(block.last_sender_report, 5 << 16);
+        }
+    })
+    .unwrap();
+    assert_eq!(bed.statistics(0).packets_refused, 1);
+}
