@@ -507,7 +507,7 @@ mod tests {
         let mut rng = Rng::from_number(1);
         for _ in 0..100 {
             let wait = dialog.glare_wait(&mut rng).as_millis();
-            assert!((2100..=4000).contains(&wait) && wait % 10 == 0);
+            assert!((2100..=4000).contains(&wait) && wait.is_multiple_of(10));
         }
     }
 

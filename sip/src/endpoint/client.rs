@@ -7,6 +7,7 @@ use crate::mark::{Branch, Mark};
 use crate::message::Message;
 use crate::method::Method;
 use crate::transaction::{Action, ClientInput, ClientState, Timer};
+use crate::validate::validate_response;
 use bytes::Bytes;
 use hotline_base::Now;
 use smallvec::SmallVec;
@@ -165,7 +166,8 @@ impl<U: Clone> Endpoint<U> {
     }
 
     pub(super) fn receive_response(&mut self, now: Now, message: Message) {
-        let Some(id) = self.find_client(&message) else {
+        let found = validate_response(&message).is_ok().then(|| self.find_client(&message));
+        let Some(id) = found.flatten() else {
             self.dropped.stray_responses += 1;
             return;
         };

@@ -189,7 +189,7 @@ pub struct Counts {
 pub struct Dropped {
     /// Responses that match no transaction, or carry several Vias.
     pub stray_responses: u64,
-    /// Requests whose Via or CSeq cannot be read.
+    /// Requests that cannot be acted upon ([`crate::validate`]); answered where that is possible.
     pub unreadable: u64,
     /// Requests refused because the table was full.
     pub overload: u64,

@@ -9,6 +9,7 @@ use crate::message::Message;
 use crate::method::Method;
 use crate::transaction::key::{Key, KeyKind};
 use crate::transaction::{Action, ServerInput, ServerState, Timer};
+use crate::validate::{is_answerable, validate_request};
 use bytes::Bytes;
 use hotline_base::Now;
 use std::net::SocketAddr;
@@ -125,17 +126,16 @@ impl<U: Clone> Endpoint<U> {
         let via = message.top_via();
         let key = via.as_ref().ok().and_then(|via| self.server_key(via, &message, method));
         let (Ok(via), Some(key)) = (via, key) else {
-            if crate::validate::is_answerable(&message) {
-                self.refuse(flow, &message, 400, None);
-            }
-            self.dropped.unreadable += 1;
-            return;
+            return self.refuse_unreadable(flow, &message);
         };
         if *method == Method::Ack {
             return self.receive_ack(now, flow, &via, message);
         }
         if let Some(&known) = self.servers_by_key.get(&key) {
             return self.step_server(now, known, ServerInput::Again);
+        }
+        if validate_request(&message).is_err() {
+            return self.refuse_unreadable(flow, &message);
         }
         if *method == Method::Cancel {
             return self.receive_cancel(now, flow, &via, key, message);
@@ -154,6 +154,16 @@ impl<U: Clone> Endpoint<U> {
         }
         let id = self.add_server(now, flow, key, merge, &message, true);
         self.events.push_back(Event::Request { server: id, flow, message });
+    }
+
+    /// Answers a request that cannot be acted upon in no transaction, so that a flood of them
+    /// costs no memory; one that cannot be answered either, and any ACK, is dropped.
+    fn refuse_unreadable(&mut self, flow: Flow, message: &Message) {
+        self.dropped.unreadable += 1;
+        if let (Err(refusal), true) = (validate_request(message), is_answerable(message)) {
+            let response = refusal.response(message, flow.remote, "");
+            self.answer_statelessly(flow, message, response);
+        }
     }
 
     fn has_room_for(&self, message: &Message) -> bool {
@@ -238,6 +248,10 @@ impl<U: Clone> Endpoint<U> {
     }
 
     fn receive_ack(&mut self, now: Now, flow: Flow, via: &Via, message: Message) {
+        if validate_request(&message).is_err() {
+            self.dropped.unreadable += 1;
+            return;
+        }
         let by_branch = self
             .server_key(via, &message, &Method::Invite)
             .and_then(|key| self.servers_by_key.get(&key).copied())

@@ -183,7 +183,7 @@ fn a_failed_flow_ends_what_waits_on_it() {
 #[test]
 fn a_connection_that_never_came_up_fails_its_request() {
     let mut lab = Lab::new(Transport::Tcp);
-    let connected = std::mem::replace(&mut lab.flow.connection, None);
+    let connected = lab.flow.connection.take();
     lab.request(Method::Invite);
     lab.flow.connection = connected;
     lab.endpoint.transport_failed(lab.now, lab.flow);

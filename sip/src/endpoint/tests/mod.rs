@@ -108,8 +108,12 @@ impl Lab {
     /// The peer answers our last request of this method, with this To tag.
     fn answer(&mut self, method: Method, status: u16, tag: &str) {
         let request = self.sent.iter().rev().find(|sent| sent.is(&method)).unwrap();
-        let bytes = ResponseBuilder::new(request, status).to_tag(tag).finish().unwrap();
-        self.endpoint.receive(self.now, self.flow, Message::parse(bytes).unwrap());
+        let mut response = ResponseBuilder::new(request, status);
+        if !tag.is_empty() {
+            response = response.to_tag(tag);
+        }
+        let message = Message::parse(response.finish().unwrap()).unwrap();
+        self.endpoint.receive(self.now, self.flow, message);
         self.drain();
     }
 

@@ -256,3 +256,28 @@ fn hops_and_loops() {
     assert_eq!(Lab::own_vias(&request("", &ours)), 1);
     assert_eq!(Lab::own_vias(&request("", "")), 0);
 }
+
+#[test]
+fn what_cannot_be_acted_upon_is_refused_without_a_transaction() {
+    let good = "OPTIONS sip:us SIP/2.0\r\nVia: SIP/2.0/UDP h;rport;branch=z9hG4bK1\r\n\
+                From: <sip:p@h>;tag=p\r\nTo: <sip:us@h>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n\
+                Content-Length: 0\r\n\r\n";
+    for (text, expected) in [
+        (good.to_owned(), "0 request OPTIONS"),
+        (good.replace("1 OPTIONS", "1 INVITE"), "0 → 400 INVITE"),
+        (good.replace("To: <sip:us@h>", "To: <sip:us@h"), "0 → 400 OPTIONS"),
+        (good.replace("OPTIONS", "ACK").replace("1 ACK", "1 INVITE"), ""),
+        (good.replace("SIP/2.0/UDP h", "nonsense"), ""),
+        (good.replace("To: <sip:us@h>\r\n", ""), ""),
+    ] {
+        let mut lab = Lab::new(Transport::Udp);
+        let message = Message::parse(Bytes::from(text.clone())).unwrap();
+        lab.endpoint.receive(lab.now, lab.flow, message);
+        lab.drain();
+        let expected: Vec<_> = (!expected.is_empty()).then_some(expected).into_iter().collect();
+        assert_eq!(lab.log, expected, "{text}");
+        let begun = usize::from(lab.log.iter().any(|line| line.contains("request")));
+        assert_eq!(lab.endpoint.counts().servers, begun, "{text}");
+        assert_eq!(lab.endpoint.dropped().unreadable, 1 - begun as u64, "{text}");
+    }
+}
