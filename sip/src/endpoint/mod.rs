@@ -436,8 +436,10 @@ impl<U: Clone> Endpoint<U> {
         for owner in owners {
             match owner {
                 Owner::Client(client) => {
+                    // A stream's own port is not the one we listen on.
                     let same = self.client(client).is_some_and(|client| {
-                        client.flow.transport == flow.transport && client.flow.local == flow.local
+                        client.flow.transport == flow.transport
+                            && (flow.transport.is_reliable() || client.flow.local == flow.local)
                     });
                     if same {
                         self.client_failed(now, client);

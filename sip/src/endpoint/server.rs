@@ -22,8 +22,8 @@ pub(super) struct Server {
     reply: Flow,
     /// Where the request came from, for `received` and `rport`.
     source: SocketAddr,
-    /// The request, until it has its final response.
-    request: Option<Message>,
+    /// The request, until it has its final response; boxed, because most transactions only linger.
+    request: Option<Box<Message>>,
     /// The last response sent.
     last: Option<Bytes>,
     /// The To tag of the last response, to know the ACK of an RFC 2543 peer and to answer CANCEL.
@@ -63,7 +63,7 @@ impl<U> Endpoint<U> {
 
     /// The request of a server transaction that has no final response yet.
     pub fn request_of(&self, server: ServerId) -> Option<&Message> {
-        self.server(server)?.request.as_ref()
+        self.server(server)?.request.as_deref()
     }
 
     /// Whether a request belongs to a transaction that is alive (a retransmission, or the CANCEL or
@@ -189,7 +189,7 @@ impl<U: Clone> Endpoint<U> {
             state,
             reply: reply_flow(flow, message),
             source: flow.remote,
-            request: Some(message.clone()),
+            request: Some(Box::new(message.clone())),
             last: None,
             to_tag: Bytes::new(),
             key,
@@ -309,7 +309,9 @@ impl<U: Clone> Endpoint<U> {
         }
         if let Some(state) = self.server_mut(server) {
             state.last = Some(bytes);
-            state.to_tag = tag;
+            if !tag.is_empty() {
+                state.to_tag = tag;
+            }
             state.ack = ack;
             if status >= 200 {
                 state.request = None;
@@ -329,7 +331,7 @@ impl<U: Clone> Endpoint<U> {
 
     fn send_trying(&mut self, now: Now, id: ServerId) {
         let silent = |server: &&Server| server.state == ServerState::Proceeding(false);
-        let request = self.server(id).filter(silent).and_then(|server| server.request.as_ref());
+        let request = self.server(id).filter(silent).and_then(|server| server.request.as_deref());
         if let Some(trying) = request.map(|request| ResponseBuilder::new(request, 100)) {
             // An INVITE that came this far has all that a 100 needs; the user will hear otherwise.
             let _ = self.respond(now, id, trying);
