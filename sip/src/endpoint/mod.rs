@@ -293,6 +293,12 @@ impl<U> Endpoint<U> {
         }
     }
 
+    /// One more local address stands under another name in Via, from the next request on.
+    pub fn advertise(&mut self, entry: Advertised) {
+        self.config.advertised.retain(|known| known.local != entry.local);
+        self.config.advertised.push(entry);
+    }
+
     /// What was thrown away.
     pub fn dropped(&self) -> Dropped {
         self.dropped
