@@ -39,6 +39,9 @@ pub enum Point {
     Bridged,
     /// A re-INVITE changed a leg.
     Reinvite,
+    /// The call is over and `record` says how it ended; only the media statistics are still
+    /// missing. A process cut off here closes the call with this record.
+    Released,
 }
 
 /// One leg of a call.

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod call;
 pub mod checkpoint;
 pub mod config;
 mod context;

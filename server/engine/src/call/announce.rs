@@ -1,0 +1,99 @@
+//! What is played when: the wait and hold tones, the employee ID, the announcement before a
+//! release.
+//!
+//! Owns the choice of assets from the tenant's prompts. Does not own when a play begins or what
+//! its end means ([`super::call`]). A prompt that is missing is left out and named, so that the
+//! call goes on and the operator learns of it.
+
+use crate::config::{AGENT_BEEP, TenantConfig, WAIT_TONE};
+use hotline_media::command::{AssetId, PlayItem};
+use hotline_routing::OverflowWhy;
+use hotline_routing::config::{HoldMethod, WaitMethod};
+use std::time::Duration;
+
+/// Pause between the words of an announcement, ms.
+const WORD_GAP_MS: u32 = 80;
+/// How much longer than its length a play may take before it counts as ended.
+pub(crate) const PLAY_SLACK: Duration = Duration::from_secs(5);
+
+/// Something to be played once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Announcement {
+    /// The pieces, in order; empty if none of its prompts is there.
+    pub items: Vec<PlayItem>,
+    /// How long they are together.
+    pub duration: Duration,
+    /// The first prompt that is missing.
+    pub missing: Option<String>,
+}
+
+impl Announcement {
+    /// A prompt by name.
+    pub fn prompt(config: &TenantConfig, language: &str, name: &str) -> Announcement {
+        let mut announcement = Announcement::default();
+        announcement.add(config, language, name);
+        announcement
+    }
+
+    /// What a caller hears when an agent answers: "you are speaking with agent", and the digits.
+    pub fn employee_id(config: &TenantConfig, language: &str, employee_id: &str) -> Announcement {
+        let mut announcement = Announcement::prompt(config, language, "employee_id");
+        for digit in employee_id.chars().filter(char::is_ascii_digit) {
+            announcement.items.push(PlayItem::Silence(WORD_GAP_MS));
+            announcement.duration += Duration::from_millis(u64::from(WORD_GAP_MS));
+            announcement.add(config, language, &format!("digit_{digit}"));
+        }
+        if !announcement.items.iter().any(|item| matches!(item, PlayItem::Asset(_))) {
+            announcement.items.clear();
+            announcement.duration = Duration::ZERO;
+        }
+        announcement
+    }
+
+    /// What the agent hears while its employee ID is read to the caller.
+    pub fn beep() -> Vec<PlayItem> {
+        vec![PlayItem::Asset(AGENT_BEEP)]
+    }
+
+    fn add(&mut self, config: &TenantConfig, language: &str, name: &str) {
+        match config.prompt(language, name) {
+            Some(prompt) => {
+                self.items.push(PlayItem::Asset(prompt.asset));
+                self.duration += Duration::from_millis(u64::from(prompt.duration_ms));
+            }
+            None => {
+                self.missing.get_or_insert_with(|| name.to_owned());
+            }
+        }
+    }
+}
+
+/// The tenant's standard announcement before a release.
+pub(crate) fn standard_prompt(why: OverflowWhy) -> &'static str {
+    match why {
+        OverflowWhy::Timeout => "all_busy",
+        OverflowWhy::Busy => "queue_full",
+        OverflowWhy::NoAgents => "no_agents",
+        OverflowWhy::Removed => "fault",
+    }
+}
+
+/// What a waiting caller hears.
+pub(crate) fn wait_tone(config: &TenantConfig, language: &str, method: &WaitMethod) -> AssetId {
+    match method {
+        WaitMethod::Tone(name) => named_tone(config, language, name),
+        WaitMethod::Default | WaitMethod::Flow(_) => WAIT_TONE,
+    }
+}
+
+/// What a held party hears.
+pub(crate) fn hold_tone(config: &TenantConfig, language: &str, method: &HoldMethod) -> AssetId {
+    match method {
+        HoldMethod::Tone(name) => named_tone(config, language, name),
+        HoldMethod::Default => WAIT_TONE,
+    }
+}
+
+fn named_tone(config: &TenantConfig, language: &str, name: &str) -> AssetId {
+    config.prompt(language, name).map_or(WAIT_TONE, |prompt| prompt.asset)
+}

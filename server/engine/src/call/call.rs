@@ -1,0 +1,759 @@
+//! [`Call`]: one call from its admission to its record.
+//!
+//! Owns the states below and what moves between them. Does not own: who is offered which call
+//! (routing), the responses to the caller's INVITE ([`super::caller`]), the end of a call
+//! ([`super::release`]), requests inside dialogs ([`super::in_dialog`]).
+//!
+//! ```text
+//! Arrived ─Queued→ Queued ─Offer→ Offered ─200→ Answered ─announced→ Connected ─BYE→ Releasing
+//!    │               ↑ └Overflow┐   │ failed       │ agent gone                        ↑
+//!    │               └──────────┼───┴──────────────┘                                   │
+//!    └─Overflow→ Farewell ←─────┘ ───────announcement played───────────────────────────┘
+//! ```
+//! A call to one agent goes the same way without a queue: between offers it is `Queued` for the
+//! moment that routing needs to say `AgentUnavailable`. Every state has a deadline
+//! ([`Call::deadline_passed`]), so that no call can be stuck.
+
+use super::announce::{Announcement, PLAY_SLACK, hold_tone, standard_prompt, wait_tone};
+use super::caller::CallerSide;
+use super::ending::Ending;
+use super::leg::Leg;
+use super::media::MediaLeg;
+use super::offer::{Offer, Presented};
+use super::parting::{acknowledge, dialog_of, give_up, hang_up_stray, watch};
+use super::{Side, Step, Why};
+use crate::checkpoint::{Checkpoint, Point};
+use crate::context::call_ref;
+use crate::event::EventKind;
+use crate::id::CallId;
+use crate::input::Output;
+use crate::record::{CallRecord, OfferRecord, QueueVisit, ReleaseReason, ReleasedBy};
+use hotline_base::{Mono, TimerId, Wall};
+use hotline_media::command::{Command, PlayEnd, PlayId};
+use hotline_media::offer_answer::read_answer;
+use hotline_routing::config::{AnnounceOnAnswer, AnswerSupervision};
+use hotline_routing::{
+    AgentRef, Input as Routed, OfferFailure, OfferId, OverflowWhy, Policy, QueueRef, WithdrawWhy,
+};
+use hotline_sip::message::Message;
+use hotline_sip::status::q850_reason;
+use hotline_sip::ClientId;
+use std::time::Duration;
+
+/// How long routing may take to say where a call goes: it answers in the same step.
+const ARRIVED_MAX: Duration = Duration::from_secs(5);
+/// How much longer than routing's own limits a call may wait or ring; then routing has lost it.
+const ROUTING_SLACK: Duration = Duration::from_secs(600);
+/// A provisional response at least this often (RFC 3261 §13.3.1.1 says every minute).
+const PROGRESS_EVERY: Duration = Duration::from_secs(55);
+
+/// One call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// Its name for ever.
+    pub id: CallId,
+    /// What its record knows so far.
+    pub record: CallRecord,
+    /// What it waits for.
+    pub state: State,
+    /// The caller's side.
+    pub caller: CallerSide,
+    /// The side of the agent who answered, while there is one.
+    pub agent: Option<Leg>,
+    /// The agent that dialled, if the caller is one, with its employee ID.
+    pub dialled_by: Option<(AgentRef, String)>,
+    /// Language of its prompts.
+    pub language: String,
+    /// When the caller's INVITE is answered; `None` for a call to one agent (when it answers).
+    pub supervision: Option<AnswerSupervision>,
+    /// The calling number as an agent may see it.
+    pub presented: Option<String>,
+    /// Priority in queues.
+    pub priority: u8,
+    /// The queue it waits in.
+    pub queue: Option<QueueRef>,
+    /// Whether routing knows it.
+    pub in_routing: bool,
+    /// Number of the newest leg.
+    pub last_leg: u16,
+    /// Monotonic times, for durations.
+    pub times: Times,
+    /// The state's deadline.
+    pub timer: Option<TimerId>,
+    /// When the next provisional response is due.
+    pub progress_timer: Option<TimerId>,
+}
+
+/// Monotonic times of a call.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    /// First queued.
+    pub queued: Option<Mono>,
+    /// The agent's 200 OK.
+    pub answered: Option<Mono>,
+    /// The same by the wall clock.
+    pub answered_wall: Option<Wall>,
+    /// Bridged.
+    pub connected: Option<Mono>,
+}
+
+/// What a call waits for.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// Routing's answer.
+    Arrived,
+    /// An offer.
+    Queued,
+    /// The agent's phones.
+    Offered(Offer),
+    /// The end of the announcement.
+    Answered(Answered),
+    /// Somebody to hang up.
+    Connected(Talk),
+    /// The end of the announcement before the release.
+    Farewell(Farewell),
+    /// The media workers' last reports.
+    Releasing,
+    /// Nothing: the record is written.
+    Over,
+}
+
+/// An answered call that is not yet connected.
+#[derive(Clone, Debug)]
+pub(crate) struct Answered {
+    /// With whom.
+    pub talk: Talk,
+    /// What the caller hears, until it has ended.
+    pub caller_play: Option<PlayId>,
+    /// What the agent hears, until it has ended.
+    pub agent_play: Option<PlayId>,
+}
+
+/// With whom a caller talks.
+#[derive(Clone, Debug)]
+pub(crate) struct Talk {
+    /// The offer that was answered.
+    pub offer: OfferId,
+    /// The agent.
+    pub agent: AgentRef,
+    /// The same by employee ID.
+    pub employee_id: String,
+    /// The queue that delivered.
+    pub queue: Option<QueueRef>,
+}
+
+/// An announcement and how the call ends after it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Farewell {
+    /// The play.
+    pub play: PlayId,
+    /// The end.
+    pub ending: Ending,
+}
+
+impl Call {
+    /// The state's name for a view.
+    pub fn state_name(&self) -> &'static str {
+        match self.state {
+            State::Arrived => "arrived",
+            State::Farewell(_) => "announcing",
+            State::Queued => "queued",
+            State::Offered(_) => "offered",
+            State::Answered(_) => "answered",
+            State::Connected(_) => "connected",
+            State::Releasing | State::Over => "releasing",
+        }
+    }
+
+    /// Sets the state's deadline in place of the one before.
+    pub fn arm(&mut self, step: &mut Step<'_, '_>, after: Duration) {
+        let at = step.cx.now.mono + after;
+        let timer = step.index.timers.set(at, (self.id.serial, Why::State));
+        if let Some(old) = self.timer.replace(timer) {
+            step.index.timers.cancel(old);
+        }
+    }
+
+    /// Keeps the caller's side from giving up while its INVITE has no final response.
+    pub fn arm_progress(&mut self, step: &mut Step<'_, '_>) {
+        let at = step.cx.now.mono + PROGRESS_EVERY;
+        self.progress_timer = Some(step.index.timers.set(at, (self.id.serial, Why::Progress)));
+    }
+
+    /// The next provisional response is due.
+    pub fn progress_due(&mut self, step: &mut Step<'_, '_>) {
+        self.progress_timer = None;
+        if self.caller.is_open() {
+            self.caller.send_progress(step);
+            self.arm_progress(step);
+        }
+    }
+
+    /// Admitted: routing is asked, its answer comes with this step.
+    pub fn admitted(&mut self, step: &mut Step<'_, '_>) {
+        self.caller.trying(step);
+        step.cx.journal(EventKind::CallArrived { record: Box::new(self.record.clone()) });
+        self.checkpoint(step, Point::Admitted);
+        self.arm(step, ARRIVED_MAX);
+        self.arm_progress(step);
+    }
+
+    /// Routing has put the caller into a queue.
+    pub fn queued(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        queue: QueueRef,
+        position: u32,
+        until: Mono,
+    ) {
+        let now = step.cx.now;
+        let name = step.queue_name(queue);
+        self.queue = Some(queue);
+        self.times.queued.get_or_insert(now.mono);
+        self.record.queued.get_or_insert(now.wall);
+        let visit = QueueVisit { queue: name.clone(), entered: now.wall, left: None, outcome: None };
+        self.record.queues.push(visit);
+        self.state = State::Queued;
+        self.arm(step, until.since(now.mono) + ROUTING_SLACK);
+        match self.supervision {
+            Some(AnswerSupervision::AtOnce) => self.caller.answer(step),
+            _ => self.caller.progress(step),
+        }
+        self.play_wait_tone(step);
+        step.cx.journal(EventKind::Queued { call: self.id, queue: name, position });
+        self.checkpoint(step, Point::Queued);
+    }
+
+    /// Routing has moved the caller out of a queue; where to comes next.
+    pub fn moved(&mut self, step: &mut Step<'_, '_>, why: OverflowWhy) {
+        self.leave_queue(step.cx.now.wall, overflow_word(why));
+    }
+
+    /// Routing wants an agent rung.
+    pub fn offer(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        id: OfferId,
+        agent: AgentRef,
+        queue: Option<QueueRef>,
+        offer_time: Duration,
+    ) {
+        let Some(employee_id) = step.employee_id(agent) else {
+            return step.routed(Routed::OfferFailed { offer: id, why: OfferFailure::PhoneUnavailable });
+        };
+        let near = self.caller.leg.media.leg.worker;
+        let Some((leg, port)) = step.cx.ports.open(step.cx.mark.partition, Some(near)) else {
+            step.cx.notice("no media port for an agent's leg; the call was released".to_owned());
+            return self.release(step, Ending::of(ReleaseReason::NoCapacity), None);
+        };
+        let now = step.cx.now;
+        let media = MediaLeg::open(step.cx.out, leg, port, step.cx.config.limits.rtp_silence_s);
+        let mut offer = Offer::new(id, agent, employee_id.clone(), queue, media);
+        let presented = self.presented_to(step, queue);
+        let codec = self.caller.agreed.map(|stream| stream.codec);
+        let codec = self.caller.leg.media.codec().or(codec);
+        let (sip_call_id, _) = offer.ring(step, self.id, &mut self.last_leg, &presented, codec);
+        self.record.agent_sip_call_id = Some(sip_call_id.into());
+        self.record.offered.get_or_insert(now.wall);
+        let offered = OfferRecord { agent: employee_id.clone(), at: now.wall, ended: None, outcome: None };
+        self.record.offers.push(offered);
+        step.index.agents.insert(employee_id.clone(), self.id.serial);
+        step.index.media.insert(leg, (self.id.serial, Side::Agent));
+        if queue.is_none() {
+            self.caller.ring(step);
+        }
+        step.cx.journal(EventKind::Offered { call: self.id, agent: employee_id });
+        self.state = State::Offered(offer);
+        self.checkpoint(step, Point::Offered);
+        self.arm(step, offer_time + ROUTING_SLACK);
+        // Nobody is registered, or nothing could be sent.
+        self.check_offer(step);
+    }
+
+    fn presented_to(&self, step: &Step<'_, '_>, queue: Option<QueueRef>) -> Presented {
+        let settings = queue.and_then(|queue| step.cx.routing.queue_settings(queue));
+        let caller = self.presented.as_deref().unwrap_or("Anonymous");
+        let display = match settings {
+            Some(queue) => {
+                queue.display_name.replace("{queue}", &queue.name).replace("{caller}", caller)
+            }
+            None => caller.to_owned(),
+        };
+        Presented { display, number: self.presented.clone() }
+    }
+
+    /// Routing takes an offer back.
+    pub fn withdraw(&mut self, step: &mut Step<'_, '_>, id: OfferId, why: WithdrawWhy) {
+        let word = match why {
+            WithdrawWhy::NoAnswer => "no_answer",
+            WithdrawWhy::RegistrationLost => "phone_unavailable",
+            WithdrawWhy::CallerGone
+            | WithdrawWhy::AgentDials
+            | WithdrawWhy::AgentLeft
+            | WithdrawWhy::Removed => "withdrawn",
+        };
+        match &self.state {
+            State::Offered(offer) if offer.id == id => {
+                self.stop_ringing(step, word, &q850_reason(16));
+                self.wait_again(step);
+            }
+            State::Answered(answered) if answered.talk.offer == id => {
+                self.drop_agent(step, word, true);
+                self.wait_again(step);
+            }
+            // A release of ours has told routing that the caller is gone, and this is its echo; or
+            // the offer had failed before routing heard of it.
+            _ => {}
+        }
+    }
+
+    /// A response to the INVITE of one of the agent's contacts.
+    pub fn offer_response(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        leg: u16,
+        client: ClientId,
+        message: &Message,
+    ) {
+        let State::Offered(offer) = &mut self.state else { return };
+        let Some(at) = offer.branch(leg) else { return };
+        let lane = offer.branches.get(at).map(|branch| branch.lane);
+        if let Some(lane) = lane {
+            lane.received(step.cx, message);
+        }
+        match message.status() {
+            Some(status @ 100..200) => offer.provisional(leg, status),
+            Some(200..300) => self.answered(step, leg, client, message),
+            Some(status) => {
+                offer.failed(leg, status);
+                if status >= 600 {
+                    self.stop_ringing_others(step);
+                }
+                self.check_offer(step);
+            }
+            None => {}
+        }
+    }
+
+    /// A contact will not answer: nothing came (408), or its transport failed (503).
+    pub fn offer_lost(&mut self, step: &mut Step<'_, '_>, leg: u16, status: u16) {
+        if let State::Offered(offer) = &mut self.state {
+            offer.failed(leg, status);
+            self.check_offer(step);
+        }
+    }
+
+    /// Once no contact is left, the offer has failed.
+    fn check_offer(&mut self, step: &mut Step<'_, '_>) {
+        let State::Offered(offer) = &self.state else { return };
+        let Some(why) = offer.outcome() else { return };
+        let id = offer.id;
+        let word = match why {
+            OfferFailure::NoAnswer => "no_answer",
+            OfferFailure::Rejected => "rejected",
+            OfferFailure::PhoneUnavailable => "phone_unavailable",
+            OfferFailure::AgentGone => "gone",
+        };
+        self.stop_ringing(step, word, "");
+        self.wait_again(step);
+        step.routed(Routed::OfferFailed { offer: id, why });
+    }
+
+    /// Gives up every contact that still rings.
+    fn stop_ringing_others(&mut self, step: &mut Step<'_, '_>) {
+        let State::Offered(offer) = &mut self.state else { return };
+        for branch in offer.branches.drain(..) {
+            give_up(step, branch.lane, branch.client, &q850_reason(26));
+        }
+    }
+
+    /// Ends the running offer: its contacts are cancelled, its port is given back.
+    pub fn stop_ringing(&mut self, step: &mut Step<'_, '_>, outcome: &str, reason: &str) {
+        let State::Offered(offer) = &mut self.state else { return };
+        for branch in offer.branches.drain(..) {
+            give_up(step, branch.lane, branch.client, reason);
+        }
+        offer.media.close(step.cx.out);
+        step.index.media.remove(&offer.media.leg);
+        step.index.forget_agent(&offer.employee_id, self.id.serial);
+        let agent = offer.employee_id.clone();
+        self.offer_ended(step, agent, outcome);
+        self.state = State::Queued;
+    }
+
+    fn offer_ended(&mut self, step: &mut Step<'_, '_>, agent: String, outcome: &str) {
+        if let Some(offer) = self.record.offers.last_mut() {
+            offer.ended = Some(step.cx.now.wall);
+            offer.outcome = Some(outcome.to_owned());
+        }
+        let outcome = outcome.to_owned();
+        step.cx.journal(EventKind::OfferEnded { call: self.id, agent, outcome });
+    }
+
+    /// The caller keeps its place and hears what waiting callers hear.
+    fn wait_again(&mut self, step: &mut Step<'_, '_>) {
+        self.state = State::Queued;
+        self.arm(step, ROUTING_SLACK + ROUTING_SLACK);
+        if self.supervision.is_some() {
+            self.play_wait_tone(step);
+        }
+    }
+
+    fn play_wait_tone(&mut self, step: &mut Step<'_, '_>) {
+        if !self.caller.hears() {
+            return;
+        }
+        let settings = self.queue.and_then(|queue| step.cx.routing.queue_settings(queue));
+        let method = settings.map(|queue| queue.waiting.clone()).unwrap_or_default();
+        let asset = wait_tone(step.cx.config, &self.language, &method);
+        self.caller.leg.media.tone(step.cx.out, asset);
+    }
+
+    /// The first 200 of the offer: the moment of answering.
+    fn answered(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        number: u16,
+        client: ClientId,
+        message: &Message,
+    ) {
+        let State::Offered(offer) = &mut self.state else { return };
+        let Some(at) = offer.branch(number) else { return };
+        let Some(branch) = offer.branches.get(at) else { return };
+        let lane = branch.lane;
+        let answer = super::sdp::of_message(message).and_then(Result::ok);
+        let fits = answer.filter(|answer| read_answer(&branch.sdp, answer).is_ok());
+        let dialog = dialog_of(step, client, message);
+        let (Some(answer), Some(dialog)) = (fits, dialog) else {
+            hang_up_stray(step, lane, client, message, &q850_reason(65));
+            offer.failed(number, 488);
+            return self.check_offer(step);
+        };
+        acknowledge(step, lane, client, &dialog, message);
+        // Further forks of this contact may still answer.
+        watch(step, lane, client, &q850_reason(26));
+        let State::Offered(mut offer) = std::mem::replace(&mut self.state, State::Queued) else {
+            return;
+        };
+        let branch = offer.branches.remove(at);
+        for other in offer.branches.drain(..) {
+            give_up(step, other.lane, other.client, &q850_reason(26));
+        }
+        step.index.tags.insert(dialog.id().local_tag.clone(), (self.id.serial, Side::Agent));
+        let mut leg = Leg {
+            lane,
+            dialog,
+            media: offer.media,
+            session: branch.session,
+            local_sdp: Some(branch.sdp),
+            remote_sdp: None,
+            awaits_answer: None,
+            binding: Some(branch.binding),
+            to_contact: false,
+            held: false,
+        };
+        // It fits, as was seen above.
+        let _ = leg.read_answer(step, answer);
+        self.agent = Some(leg);
+        let talk = Talk {
+            offer: offer.id,
+            agent: offer.agent,
+            employee_id: offer.employee_id,
+            queue: offer.queue,
+        };
+        self.announce(step, talk);
+    }
+
+    /// The agent has answered: everybody learns of it, and the caller hears who it is.
+    fn announce(&mut self, step: &mut Step<'_, '_>, talk: Talk) {
+        let now = step.cx.now;
+        self.times.answered = Some(now.mono);
+        self.times.answered_wall = Some(now.wall);
+        self.record.answered = Some(now.wall);
+        self.record.agent = Some(talk.employee_id.clone());
+        self.offer_ended(step, talk.employee_id.clone(), "answered");
+        step.routed(Routed::Answered { offer: talk.offer });
+        self.caller.answer(step);
+        let agent = talk.employee_id.clone();
+        step.cx.journal(EventKind::Answered { call: self.id, agent });
+        let settings = talk.queue.and_then(|queue| step.cx.routing.queue_settings(queue));
+        let wanted = settings.is_some_and(|queue| {
+            matches!(queue.announce_on_answer, AnnounceOnAnswer::EmployeeId)
+        });
+        let announcement = match wanted {
+            true => {
+                Announcement::employee_id(step.cx.config, &self.language, &talk.employee_id)
+            }
+            false => Announcement::default(),
+        };
+        self.note_missing(step, &announcement);
+        let mut answered = Answered { talk, caller_play: None, agent_play: None };
+        let duration = announcement.duration;
+        if !announcement.items.is_empty()
+            && let Some(agent) = &mut self.agent
+        {
+            let out = &mut *step.cx.out;
+            answered.caller_play = Some(self.caller.leg.media.play(out, announcement.items));
+            answered.agent_play = Some(agent.media.play(out, Announcement::beep()));
+        }
+        self.state = State::Answered(answered);
+        self.arm(step, duration + PLAY_SLACK);
+        self.checkpoint(step, Point::Answered);
+        self.connect_if_announced(step);
+    }
+
+    fn note_missing(&self, step: &mut Step<'_, '_>, announcement: &Announcement) {
+        if let Some(name) = &announcement.missing {
+            let language = &self.language;
+            step.cx.notice(format!("prompt {language}/{name} is missing; it was left out"));
+        }
+    }
+
+    /// Bridges caller and agent once both have heard what there was to hear.
+    fn connect_if_announced(&mut self, step: &mut Step<'_, '_>) {
+        let State::Answered(answered) = &self.state else { return };
+        if answered.caller_play.is_some() || answered.agent_play.is_some() {
+            return;
+        }
+        self.connect(step);
+    }
+
+    fn connect(&mut self, step: &mut Step<'_, '_>) {
+        let State::Answered(answered) = &self.state else { return };
+        let Some(agent) = &mut self.agent else { return };
+        let talk = answered.talk.clone();
+        let now = step.cx.now;
+        let caller = &mut self.caller.leg;
+        caller.media.stop(step.cx.out);
+        agent.media.stop(step.cx.out);
+        let bridge = Command::Bridge { a: caller.media.leg, b: agent.media.leg };
+        step.cx.out.push_back(Output::Media(bridge));
+        self.times.connected = Some(now.mono);
+        self.record.connected = Some(now.wall);
+        let answered_at = self.times.answered_wall.unwrap_or(now.wall);
+        self.leave_queue(answered_at, "answered");
+        step.routed(Routed::Connected { offer: talk.offer });
+        self.state = State::Connected(talk);
+        let limit = Duration::from_secs(u64::from(step.cx.config.limits.call_s_max));
+        let since = now.mono.since(self.times.answered.unwrap_or(now.mono));
+        self.arm(step, limit.saturating_sub(since));
+        self.tell_held(step, Side::Caller);
+        self.tell_held(step, Side::Agent);
+        step.cx.journal(EventKind::Connected { call: self.id });
+        self.checkpoint(step, Point::Bridged);
+    }
+
+    /// What the other side hears when one side holds, or holds no longer.
+    pub fn tell_held(&mut self, step: &mut Step<'_, '_>, holder: Side) {
+        let State::Connected(talk) = &self.state else { return };
+        let settings = talk.queue.and_then(|queue| step.cx.routing.queue_settings(queue));
+        let method = settings.map(|queue| queue.hold.clone()).unwrap_or_default();
+        let asset = hold_tone(step.cx.config, &self.language, &method);
+        let Some(agent) = &mut self.agent else { return };
+        let caller = &mut self.caller.leg;
+        let (holder, other) = match holder {
+            Side::Caller => (&*caller, &mut agent.media),
+            Side::Agent => (&*agent, &mut caller.media),
+        };
+        if holder.held {
+            other.tone(step.cx.out, asset);
+        } else {
+            other.stop(step.cx.out);
+        }
+    }
+
+    /// The agent hung up, or vanished: before connected the offer has failed and the caller keeps
+    /// its place, after it the call is over.
+    pub fn agent_gone(&mut self, step: &mut Step<'_, '_>, cause: Option<u16>) {
+        match &self.state {
+            State::Answered(answered) => {
+                let offer = answered.talk.offer;
+                self.drop_agent(step, "gone", false);
+                self.wait_again(step);
+                step.routed(Routed::OfferFailed { offer, why: OfferFailure::AgentGone });
+            }
+            _ => {
+                let reason = ReleaseReason::NormalClearing;
+                let ending = Ending::hung_up(reason, ReleasedBy::Agent, cause);
+                self.release(step, ending, Some(Side::Agent));
+            }
+        }
+    }
+
+    /// Parts from an agent who has answered but is not connected.
+    fn drop_agent(&mut self, step: &mut Step<'_, '_>, outcome: &str, hang_up: bool) {
+        let Some(mut agent) = self.agent.take() else { return };
+        if hang_up {
+            agent.hang_up(step, &q850_reason(16));
+        }
+        agent.media.close(step.cx.out);
+        step.index.media.remove(&agent.media.leg);
+        step.index.tags.remove(&agent.dialog.id().local_tag);
+        if let Some(employee_id) = self.record.agent.take() {
+            step.index.forget_agent(&employee_id, self.id.serial);
+            self.offer_ended(step, employee_id, outcome);
+        }
+        self.record.answered = None;
+        self.times.answered = None;
+        self.times.answered_wall = None;
+    }
+
+    /// The queue does not keep the caller.
+    pub fn overflow(&mut self, step: &mut Step<'_, '_>, why: OverflowWhy, policy: &Policy) {
+        self.in_routing = false;
+        self.leave_queue(step.cx.now.wall, overflow_word(why));
+        let reason = match why {
+            OverflowWhy::Timeout => ReleaseReason::QueueTimeout,
+            OverflowWhy::Busy => ReleaseReason::QueueBusy,
+            OverflowWhy::NoAgents | OverflowWhy::Removed => ReleaseReason::NoAgents,
+        };
+        let prompt = match policy {
+            Policy::Release { prompt } => prompt.as_deref().unwrap_or(standard_prompt(why)),
+            Policy::Flow(name) => {
+                step.cx.notice(format!("flow {name:?} cannot be run; the call was released"));
+                "fault"
+            }
+            // Routing moves callers between queues itself.
+            Policy::SkillQueue(_) => "fault",
+        };
+        let prompt = prompt.to_owned();
+        self.farewell(step, &prompt, Ending::of(reason));
+    }
+
+    /// An announcement, then the end. Without the prompt, or if the caller cannot hear it, the end
+    /// comes at once.
+    pub fn farewell(&mut self, step: &mut Step<'_, '_>, prompt: &str, ending: Ending) {
+        let announcement = Announcement::prompt(step.cx.config, &self.language, prompt);
+        self.note_missing(step, &announcement);
+        if !announcement.items.is_empty() && self.caller.is_open() {
+            match self.supervision {
+                Some(AnswerSupervision::AtOnce) => self.caller.answer(step),
+                Some(AnswerSupervision::WhenAgentAnswers) => self.caller.progress(step),
+                None => {}
+            }
+        }
+        if announcement.items.is_empty() || !self.caller.hears() {
+            return self.release(step, ending, None);
+        }
+        let duration = announcement.duration;
+        let play = self.caller.leg.media.play(step.cx.out, announcement.items);
+        self.state = State::Farewell(Farewell { play, ending });
+        self.arm(step, duration + PLAY_SLACK);
+    }
+
+    /// A play of one side has ended.
+    pub fn play_ended(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        side: Side,
+        play: PlayId,
+        reason: PlayEnd,
+    ) {
+        let media = match (side, &mut self.agent) {
+            (Side::Caller, _) => Some(&mut self.caller.leg.media),
+            (Side::Agent, Some(agent)) => Some(&mut agent.media),
+            (Side::Agent, None) => None,
+        };
+        if !media.is_some_and(|media| media.ended(play)) {
+            return;
+        }
+        if reason == PlayEnd::Failed {
+            step.cx.notice("an announcement or tone could not be played".to_owned());
+        }
+        match &mut self.state {
+            State::Answered(answered) => {
+                let waited = match side {
+                    Side::Caller => &mut answered.caller_play,
+                    Side::Agent => &mut answered.agent_play,
+                };
+                if *waited == Some(play) {
+                    *waited = None;
+                }
+                self.connect_if_announced(step);
+            }
+            State::Farewell(farewell) if farewell.play == play => {
+                let ending = farewell.ending;
+                self.release(step, ending, None);
+            }
+            // A tone that was stopped, replaced or cut off.
+            _ => {}
+        }
+    }
+
+    /// No RTP from one side for the tenant's limit. Not before its 200: early media is one-way.
+    pub fn silent(&mut self, step: &mut Step<'_, '_>, side: Side) {
+        let leg = match (side, &self.agent) {
+            (Side::Caller, _) if self.caller.is_answered() => &self.caller.leg,
+            (Side::Agent, Some(agent)) => agent,
+            _ => return,
+        };
+        if !leg.held {
+            self.release(step, Ending::of(ReleaseReason::MediaSilent), None);
+        }
+    }
+
+    /// The state has lasted as long as it may.
+    pub fn deadline_passed(&mut self, step: &mut Step<'_, '_>) {
+        self.timer = None;
+        match &self.state {
+            State::Arrived | State::Queued => {
+                step.cx.notice(format!("call {}: routing has lost it; released", self.id));
+                self.release(step, Ending::of(ReleaseReason::QueueTimeout), None);
+            }
+            State::Offered(offer) => {
+                let offer = offer.id;
+                self.stop_ringing(step, "no_answer", &q850_reason(19));
+                self.wait_again(step);
+                step.routed(Routed::OfferFailed { offer, why: OfferFailure::NoAnswer });
+            }
+            State::Answered(_) => {
+                step.cx.notice(format!("call {}: an announcement did not end", self.id));
+                self.connect(step);
+            }
+            State::Connected(_) => {
+                self.release(step, Ending::of(ReleaseReason::CallTooLong), None);
+            }
+            State::Farewell(farewell) => {
+                let ending = farewell.ending;
+                self.release(step, ending, None);
+            }
+            State::Releasing | State::Over => self.finish(step),
+        }
+    }
+
+    /// Closes the running stay in a queue.
+    pub fn leave_queue(&mut self, at: Wall, outcome: &str) {
+        if let Some(visit) = self.record.queues.last_mut().filter(|visit| visit.left.is_none()) {
+            visit.left = Some(at);
+            visit.outcome = Some(outcome.to_owned());
+        }
+    }
+
+    /// Writes the call's state, whole.
+    pub fn checkpoint(&self, step: &mut Step<'_, '_>, point: Point) {
+        let queued = self.record.queued.filter(|_| self.times.connected.is_none());
+        let checkpoint = Checkpoint {
+            call: self.id,
+            point,
+            record: self.record.clone(),
+            queue_key: queued.map(|at| (u32::from(self.priority), at)),
+            caller: self.caller.leg.checkpoint(self.caller.invite.as_ref()),
+            agent: self.agent.as_ref().map(|agent| agent.checkpoint(None)),
+        };
+        step.cx.journal(EventKind::Checkpoint { checkpoint: Box::new(checkpoint) });
+    }
+
+    /// Routing's name for the call.
+    pub fn call_ref(&self) -> hotline_routing::CallRef {
+        call_ref(self.id)
+    }
+}
+
+fn overflow_word(why: OverflowWhy) -> &'static str {
+    match why {
+        OverflowWhy::Timeout => "timeout",
+        OverflowWhy::Busy => "busy",
+        OverflowWhy::NoAgents => "no_agents",
+        OverflowWhy::Removed => "removed",
+    }
+}

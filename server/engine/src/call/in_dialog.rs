@@ -1,0 +1,282 @@
+//! Requests of the peers inside a call's dialogs: BYE, re-INVITE, UPDATE, INFO, OPTIONS, ACK.
+//!
+//! Owns: their answers. Sessions are changed locally, towards the side that asks: the other side
+//! learns of a hold by what it hears, not by SIP. Does not own: digits in RTP (the media workers
+//! relay them).
+//! RFC 3261 §12.2.2, §14.2, §15.1.2; RFC 3311; RFC 6086; RFC 6337 §2.1 (one offer at a time).
+
+use super::call::{Call, State};
+use super::caller::Phase;
+use super::ending::Ending;
+use super::leg::{ALLOW, Leg, note_of};
+use super::sdp::{Fault, SDP, of_message, warning, warning_text};
+use super::{Side, Step};
+use crate::checkpoint::Point;
+use crate::record::{ReleaseReason, ReleasedBy};
+use hotline_sip::build::ResponseBuilder;
+use hotline_sip::dialog::{DialogId, OutOfOrder};
+use hotline_sip::header::HeaderName;
+use hotline_sip::message::Message;
+use hotline_sip::{Method, ServerId};
+
+/// Digits taken from one INFO.
+const INFO_DIGITS_MAX: usize = 16;
+
+impl Call {
+    /// The leg of a side.
+    pub fn leg_mut(&mut self, side: Side) -> Option<&mut Leg> {
+        match side {
+            Side::Caller => Some(&mut self.caller.leg),
+            Side::Agent => self.agent.as_mut(),
+        }
+    }
+
+    /// A request inside a dialog. `false`: the dialog is none of this call's (481).
+    pub fn in_dialog(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        side: Side,
+        server: ServerId,
+        message: &Message,
+    ) -> bool {
+        let Some(leg) = self.leg_mut(side) else { return false };
+        if DialogId::of_request(message).as_ref() != Some(leg.dialog.id()) {
+            return false;
+        }
+        leg.lane.received(step.cx, message);
+        if let Err(fault) = leg.dialog.receive(message) {
+            let mut response = ResponseBuilder::new(message, fault.status());
+            if fault == OutOfOrder::TheirInvite {
+                let wait_s = step.cx.rng.below(11).to_string();
+                response = response.header(HeaderName::RetryAfter, wait_s);
+            }
+            leg.respond(step, server, message, response, fault.to_string());
+            return true;
+        }
+        match message.method() {
+            Some(Method::Bye) => self.bye(step, side, server, message),
+            Some(Method::Invite) => self.reinvite(step, side, server, message),
+            Some(Method::Update) => self.update(step, side, server, message),
+            Some(Method::Info) => self.info(step, side, server, message),
+            Some(Method::Options) => {
+                let response = ResponseBuilder::new(message, 200)
+                    .header(HeaderName::Allow, ALLOW)
+                    .header(HeaderName::Accept, SDP);
+                self.respond(step, side, server, message, response);
+            }
+            other => {
+                let known = !matches!(other, Some(Method::Other(_)) | None);
+                let status = if known { 405 } else { 501 };
+                let response = ResponseBuilder::new(message, status);
+                let response = response.header(HeaderName::Allow, ALLOW);
+                self.respond(step, side, server, message, response);
+            }
+        }
+        true
+    }
+
+    fn respond(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        side: Side,
+        server: ServerId,
+        message: &Message,
+        response: ResponseBuilder,
+    ) {
+        if let Some(leg) = self.leg_mut(side) {
+            leg.respond(step, server, message, response, String::new());
+        }
+    }
+
+    fn bye(&mut self, step: &mut Step<'_, '_>, side: Side, server: ServerId, message: &Message) {
+        self.respond(step, side, server, message, ResponseBuilder::new(message, 200));
+        let cause = message.q850_cause();
+        match side {
+            Side::Caller => self.caller_gone(step, cause),
+            Side::Agent => self.agent_gone(step, cause),
+        }
+    }
+
+    /// The caller hung up: CANCEL, or BYE.
+    pub fn caller_gone(&mut self, step: &mut Step<'_, '_>, cause: Option<u16>) {
+        let ending = match &self.state {
+            State::Farewell(farewell) => Ending { by: ReleasedBy::Caller, ..farewell.ending },
+            State::Answered(_) | State::Connected(_) => {
+                Ending::hung_up(ReleaseReason::NormalClearing, ReleasedBy::Caller, cause)
+            }
+            _ => Ending::hung_up(ReleaseReason::Abandoned, ReleasedBy::Caller, cause),
+        };
+        // RFC 3261 §9.2, §15.1.2: what is still open ends with 487.
+        self.release(step, Ending { status: 487, ..ending }, Some(Side::Caller));
+    }
+
+    fn reinvite(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        side: Side,
+        server: ServerId,
+        message: &Message,
+    ) {
+        let serial = self.id.serial;
+        let Some(leg) = self.leg_mut(side) else { return };
+        let response = match of_message(message) {
+            // An offer of ours still waits for its answer.
+            _ if leg.awaits_answer.is_some() => Err(ResponseBuilder::new(message, 491)),
+            None => {
+                leg.awaits_answer = Some(server);
+                Ok(leg.offer(step))
+            }
+            Some(offer) => offer
+                .map_err(|fault| refuse_body(step, message, &fault))
+                .and_then(|offer| answer_offer(step, leg, message, offer)),
+        };
+        let response = match response {
+            Ok(sdp) => {
+                leg.dialog.refresh_target(message);
+                let ok = leg.ok_with(step, message, &sdp);
+                leg.respond(step, server, message, ok, note_of(&sdp));
+                step.index.servers.insert(server, (serial, side));
+                Ok(())
+            }
+            Err(refusal) => {
+                leg.respond(step, server, message, refusal, String::new());
+                Err(())
+            }
+        };
+        leg.dialog.invite_ended();
+        if response.is_ok() {
+            self.tell_held(step, side);
+            self.checkpoint(step, Point::Reinvite);
+        }
+    }
+
+    fn update(&mut self, step: &mut Step<'_, '_>, side: Side, server: ServerId, message: &Message) {
+        let open = side == Side::Caller && self.caller.is_open();
+        let Some(leg) = self.leg_mut(side) else { return };
+        let response = match of_message(message) {
+            None => Ok(None),
+            // RFC 3311 §5.2: the offer of the INVITE has no answer yet.
+            Some(_) if open => {
+                let response = ResponseBuilder::new(message, 500);
+                Err(response.header(HeaderName::RetryAfter, "2"))
+            }
+            Some(_) if leg.awaits_answer.is_some() => Err(ResponseBuilder::new(message, 491)),
+            Some(Err(fault)) => Err(refuse_body(step, message, &fault)),
+            Some(Ok(offer)) => answer_offer(step, leg, message, offer).map(Some),
+        };
+        match response {
+            Ok(sdp) => {
+                leg.dialog.refresh_target(message);
+                let ok = match &sdp {
+                    Some(sdp) => leg.ok_with(step, message, sdp),
+                    None => ResponseBuilder::new(message, 200)
+                        .header(HeaderName::Contact, step.contact(&leg.lane.flow)),
+                };
+                let note = sdp.as_ref().map(note_of).unwrap_or_default();
+                leg.respond(step, server, message, ok, note);
+                if sdp.is_some() {
+                    self.tell_held(step, side);
+                    self.checkpoint(step, Point::Reinvite);
+                }
+            }
+            Err(refusal) => leg.respond(step, server, message, refusal, String::new()),
+        }
+    }
+
+    fn info(&mut self, step: &mut Step<'_, '_>, side: Side, server: ServerId, message: &Message) {
+        self.respond(step, side, server, message, ResponseBuilder::new(message, 200));
+        let digits = digits_of(message);
+        if digits.is_empty() || !matches!(self.state, State::Connected(_)) {
+            return;
+        }
+        if let Some(other) = self.leg_mut(side.other()) {
+            other.media.send_digits(step.cx.out, digits);
+        }
+    }
+
+    /// The ACK of a 200 of ours.
+    pub fn acknowledged(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        side: Side,
+        server: ServerId,
+        message: &Message,
+    ) {
+        if side == Side::Caller && server == self.caller.server {
+            if self.caller.phase == Phase::Answered {
+                self.caller.phase = Phase::Acknowledged;
+            }
+        }
+        let Some(leg) = self.leg_mut(side) else { return };
+        leg.lane.received(step.cx, message);
+        if leg.awaits_answer != Some(server) {
+            return;
+        }
+        leg.awaits_answer = None;
+        let answer = of_message(message).and_then(Result::ok);
+        let agreed = answer.is_some_and(|answer| leg.read_answer(step, answer).is_ok());
+        if agreed {
+            return self.tell_held(step, side);
+        }
+        // A re-INVITE that fails leaves the session as it was; a call without one cannot go on.
+        if leg.media.stream().is_none() {
+            self.release(step, Ending::of(ReleaseReason::ProtocolError), None);
+        }
+    }
+
+    /// The ACK of a 200 of ours never came (RFC 3261 §13.3.1.4, §14.2): BYE.
+    pub fn ack_missing(&mut self, step: &mut Step<'_, '_>, side: Side, server: ServerId) {
+        if side == Side::Caller && server == self.caller.server {
+            // The transaction is over: BYE may be sent.
+            self.caller.phase = Phase::Acknowledged;
+        }
+        self.release(step, Ending::of(ReleaseReason::NoAck), None);
+    }
+}
+
+/// An answer, or the 488 with its Warning.
+fn answer_offer(
+    step: &mut Step<'_, '_>,
+    leg: &mut Leg,
+    message: &Message,
+    offer: hotline_media::sdp::SessionDescription,
+) -> Result<hotline_media::sdp::SessionDescription, ResponseBuilder> {
+    leg.answer_offer(step, offer).map_err(|refusal| {
+        ResponseBuilder::new(message, refusal.status())
+            .header(HeaderName::Warning, warning(step.cx, &refusal))
+    })
+}
+
+/// A body that is no session description.
+fn refuse_body(step: &Step<'_, '_>, message: &Message, fault: &Fault) -> ResponseBuilder {
+    match fault {
+        Fault::NotSdp => ResponseBuilder::new(message, 415).header(HeaderName::Accept, SDP),
+        Fault::Unreadable(text) => ResponseBuilder::new(message, 400)
+            .header(HeaderName::Warning, warning_text(step.cx, 399, text)),
+    }
+}
+
+/// The digits of an INFO: `Signal=5` of `application/dtmf-relay`, or the body of
+/// `application/dtmf`.
+fn digits_of(message: &Message) -> String {
+    let body = String::from_utf8_lossy(message.body());
+    let text = if message.content_type_is("application/dtmf-relay") {
+        let signal = |line: &str| {
+            let (name, value) = line.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("signal").then(|| value.trim().to_owned())
+        };
+        body.lines().find_map(signal).unwrap_or_default()
+    } else if message.content_type_is("application/dtmf") {
+        body.trim().to_owned()
+    } else {
+        String::new()
+    };
+    // Some phones number the keys: 10 is *, 11 is #.
+    let text = match text.as_str() {
+        "10" => "*",
+        "11" => "#",
+        other => other,
+    };
+    let digits = text.chars().map(|c| c.to_ascii_uppercase());
+    digits.filter(|c| matches!(c, '0'..='9' | '*' | '#' | 'A'..='D')).take(INFO_DIGITS_MAX).collect()
+}

@@ -1,0 +1,156 @@
+//! [`MediaLeg`]: one leg as the media worker knows it.
+//!
+//! Owns: opening and closing it, its plays, and that a play asked for before the peer's SDP is
+//! known begins when it is. Does not own: what is played ([`super::announce`]), SDP
+//! ([`super::leg`]).
+
+use crate::input::Output;
+use hotline_media::command::{
+    AssetId, Codec, Command, LegRef, LegStatistics, PlayId, PlayItem, PortGrant, StreamParameters,
+};
+use std::collections::VecDeque;
+
+/// One leg of a media worker.
+#[derive(Debug)]
+pub(crate) struct MediaLeg {
+    /// Its name.
+    pub leg: LegRef,
+    /// Its port pair.
+    pub port: PortGrant,
+    stream: Option<StreamParameters>,
+    last_play: u32,
+    playing: Option<Playing>,
+    /// What is to be played once the stream is known.
+    waiting: Option<(PlayId, Vec<PlayItem>, bool)>,
+    statistics: Option<LegStatistics>,
+}
+
+/// What a leg plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Playing {
+    play: PlayId,
+    /// The tone, if it is one that repeats.
+    tone: Option<AssetId>,
+}
+
+impl MediaLeg {
+    /// Opens a leg. Nothing is sent before [`MediaLeg::set_stream`].
+    pub fn open(
+        out: &mut VecDeque<Output>,
+        leg: LegRef,
+        port: PortGrant,
+        silence_limit_s: u32,
+    ) -> MediaLeg {
+        out.push_back(Output::Media(Command::Open { leg, port, silence_limit_s }));
+        MediaLeg {
+            leg,
+            port,
+            stream: None,
+            last_play: 0,
+            playing: None,
+            waiting: None,
+            statistics: None,
+        }
+    }
+
+    /// What was agreed with the peer; a play that waits for it begins.
+    pub fn set_stream(&mut self, out: &mut VecDeque<Output>, stream: StreamParameters) {
+        if self.stream != Some(stream) {
+            self.stream = Some(stream);
+            out.push_back(Output::Media(Command::SetRemote { leg: self.leg, stream }));
+        }
+        if let Some((play, items, repeat)) = self.waiting.take() {
+            self.begin(out, play, items, repeat);
+        }
+    }
+
+    /// What was agreed, once it is.
+    pub fn stream(&self) -> Option<&StreamParameters> {
+        self.stream.as_ref()
+    }
+
+    /// The codec agreed on.
+    pub fn codec(&self) -> Option<Codec> {
+        self.stream.map(|stream| stream.codec)
+    }
+
+    /// Plays once; replaces what runs.
+    pub fn play(&mut self, out: &mut VecDeque<Output>, items: Vec<PlayItem>) -> PlayId {
+        self.start(out, items, None)
+    }
+
+    /// Plays a tone until stopped; nothing happens if it is running already.
+    pub fn tone(&mut self, out: &mut VecDeque<Output>, asset: AssetId) {
+        if self.playing.and_then(|playing| playing.tone) != Some(asset) {
+            self.start(out, vec![PlayItem::Asset(asset)], Some(asset));
+        }
+    }
+
+    /// Ends what is played, if anything is.
+    pub fn stop(&mut self, out: &mut VecDeque<Output>) {
+        let waited = self.waiting.take().is_some();
+        if let Some(playing) = self.playing.take()
+            && !waited
+        {
+            out.push_back(Output::Media(Command::Stop { leg: self.leg, play: playing.play }));
+        }
+    }
+
+    /// A play has ended; whether it was the one that runs.
+    pub fn ended(&mut self, play: PlayId) -> bool {
+        let current = self.playing.is_some_and(|playing| playing.play == play);
+        if current {
+            self.playing = None;
+        }
+        current
+    }
+
+    /// Sends digits to the peer.
+    pub fn send_digits(&self, out: &mut VecDeque<Output>, digits: String) {
+        out.push_back(Output::Media(Command::SendDigits { leg: self.leg, digits }));
+    }
+
+    /// Closes the leg.
+    pub fn close(&self, out: &mut VecDeque<Output>) {
+        out.push_back(Output::Media(Command::Close { leg: self.leg }));
+    }
+
+    /// The worker has closed it.
+    pub fn closed(&mut self, statistics: LegStatistics) {
+        self.statistics = Some(statistics);
+    }
+
+    /// What it saw, once it is closed.
+    pub fn statistics(&self) -> Option<LegStatistics> {
+        self.statistics
+    }
+
+    fn start(
+        &mut self,
+        out: &mut VecDeque<Output>,
+        items: Vec<PlayItem>,
+        tone: Option<AssetId>,
+    ) -> PlayId {
+        self.last_play = self.last_play.wrapping_add(1);
+        let play = PlayId(self.last_play);
+        self.playing = Some(Playing { play, tone });
+        if self.stream.is_some() {
+            self.begin(out, play, items, tone.is_some());
+        } else {
+            self.waiting = Some((play, items, tone.is_some()));
+        }
+        play
+    }
+
+    fn begin(
+        &self,
+        out: &mut VecDeque<Output>,
+        play: PlayId,
+        items: Vec<PlayItem>,
+        repeat: bool,
+    ) {
+        let stop_on = String::new();
+        let command = Command::Play { leg: self.leg, play, items, repeat, stop_on };
+        out.push_back(Output::Media(command));
+    }
+}

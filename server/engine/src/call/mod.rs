@@ -1,0 +1,574 @@
+//! The calls of one tenant.
+//!
+//! Owns: the table of calls, how messages, media events, routing's outputs and deadlines find
+//! theirs, and the dialogs that outlive them. Does not own: transactions (the endpoint's),
+//! registrations, agents' states (routing), who may call (`access`).
+//!
+//! ```text
+//! arrival   an INVITE is judged, a call begins        call       states and what moves them
+//! caller    the responses to the caller's INVITE      offer      the agent's phones ring
+//! leg       dialog, session and media of one side     in_dialog  what peers ask in a dialog
+//! announce  what is played                            release    the end and the record
+//! parting   dialogs that outlive their call           trace      the ladder
+//! ```
+
+mod announce;
+mod arrival;
+#[allow(clippy::module_inception)]
+mod call;
+mod caller;
+mod ending;
+mod in_dialog;
+mod leg;
+mod media;
+mod offer;
+mod parting;
+mod release;
+mod sdp;
+mod trace;
+
+use crate::config::TenantConfig;
+use crate::context::{Caller, Context, User, call_id};
+use crate::event::EventKind;
+use crate::id::CallId;
+use crate::input::CallView;
+use crate::record::ReleaseReason;
+use arrival::Arrival;
+use call::{Call, State};
+use compact_str::CompactString;
+use ending::Ending;
+use hotline_base::{Epoch, Mono, Partition, TimerWheel};
+use hotline_media::command::{Event as MediaEvent, LegRef};
+use hotline_routing::{
+    AgentRef, CallRef, Input as Routed, Output as RoutingOutput, QueueRef, Refusal, Request,
+    WithdrawWhy,
+};
+use hotline_sip::flow::{Flow, Transport};
+use hotline_sip::message::Message;
+use hotline_sip::{ClientId, Method, ServerId};
+use parting::Parting;
+use std::collections::BTreeMap;
+
+/// Retry-After of a 503, in seconds.
+pub(crate) const RETRY_AFTER_S: &str = "5";
+
+/// Why a call, or what is left of one, has a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The call's state has lasted as long as it may.
+    State,
+    /// The caller is due another provisional response.
+    Progress,
+    /// An INVITE given up, by its leg, is forgotten.
+    GivenUp(u16),
+    /// A caller whose ACK is missing is hung up.
+    Unacknowledged(ServerId),
+}
+
+/// One side of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The caller's.
+    Caller,
+    /// That of the agent who is offered the call or has answered it.
+    Agent,
+}
+
+impl Side {
+    fn other(self) -> Side {
+        match self {
+            Side::Caller => Side::Agent,
+            Side::Agent => Side::Caller,
+        }
+    }
+}
+
+/// A call by its serial number, and a side of it.
+type Found = (u32, Side);
+
+/// How what comes in finds its call. Ordered maps: no order of a hash decides anything.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// Our tags of calls' dialogs.
+    tags: BTreeMap<CompactString, Found>,
+    /// INVITE server transactions that still wait for a final response or an ACK.
+    servers: BTreeMap<ServerId, Found>,
+    /// Open media legs.
+    media: BTreeMap<LegRef, Found>,
+    /// Agents in calls, offered ones included, by employee ID.
+    agents: BTreeMap<String, u32>,
+    /// Deadlines.
+    timers: TimerWheel<(u32, Why)>,
+    /// Softphone numbers by employee ID, of the configuration version named.
+    softphones: (Option<u64>, BTreeMap<String, Vec<String>>),
+}
+
+impl Index {
+    /// The softphones of an agent.
+    fn softphones_of(&mut self, config: &TenantConfig, employee_id: &str) -> Vec<String> {
+        if self.softphones.0 != Some(config.version) {
+            let mut numbers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for phone in config.softphones.values() {
+                numbers.entry(phone.employee_id.clone()).or_default().push(phone.number.clone());
+            }
+            self.softphones = (Some(config.version), numbers);
+        }
+        self.softphones.1.get(employee_id).cloned().unwrap_or_default()
+    }
+
+    /// An agent is no longer in this call (it may be in another already).
+    fn forget_agent(&mut self, employee_id: &str, serial: u32) {
+        if self.agents.get(employee_id) == Some(&serial) {
+            self.agents.remove(employee_id);
+        }
+    }
+}
+
+/// What one step of one call may touch beside the call.
+pub(crate) struct Step<'s, 'c> {
+    /// The tenant's parts.
+    pub cx: &'s mut Context<'c>,
+    /// How calls are found.
+    pub index: &'s mut Index,
+    /// Dialogs that outlive their calls.
+    pub parting: &'s mut Parting,
+}
+
+impl Step<'_, '_> {
+    /// Tells routing something; its outputs are polled after the step.
+    fn routed(&mut self, input: Routed) {
+        self.cx.routing.handle(self.cx.now, input);
+    }
+
+    /// Our Contact on a flow.
+    fn contact(&self, flow: &Flow) -> String {
+        let port = flow.local.port();
+        let host = match (&self.cx.settings.sip_advertise, flow.local) {
+            (Some(host), _) if has_port(host) => host.clone(),
+            (Some(host), _) => format!("{host}:{port}"),
+            (None, local) => local.to_string(),
+        };
+        match flow.transport {
+            Transport::Udp => format!("<sip:{host}>"),
+            Transport::Tcp => format!("<sip:{host};transport=tcp>"),
+            Transport::Tls => format!("<sip:{host};transport=tls>"),
+            Transport::Ws | Transport::Wss => format!("<sip:{host};transport=ws>"),
+        }
+    }
+
+    /// The tenant's domain in addresses of ours.
+    fn domain(&self) -> String {
+        self.cx.config.domains.first().cloned().unwrap_or_else(|| "localhost".to_owned())
+    }
+
+    fn queue_name(&self, queue: QueueRef) -> String {
+        let settings = self.cx.routing.queue_settings(queue);
+        settings.map(|queue| queue.name.clone()).unwrap_or_default()
+    }
+
+    fn employee_id(&self, agent: AgentRef) -> Option<String> {
+        Some(self.cx.routing.agent_settings(agent)?.employee_id.clone())
+    }
+}
+
+/// Whether `host:port` is meant, and not a bare IPv6 address.
+fn has_port(host: &str) -> bool {
+    match host.rsplit_once(':') {
+        Some((name, port)) => {
+            (name.ends_with(']') || !name.contains(':')) && port.parse::<u16>().is_ok()
+        }
+        None => false,
+    }
+}
+
+/// The calls of one tenant.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    partition: Partition,
+    epoch: Epoch,
+    last_serial: u32,
+    calls: BTreeMap<u32, Box<Call>>,
+    index: Index,
+    parting: Parting,
+}
+
+impl Calls {
+    /// No calls yet.
+    pub(crate) fn new(partition: Partition, epoch: Epoch) -> Calls {
+        Calls {
+            partition,
+            epoch,
+            last_serial: 0,
+            calls: BTreeMap::new(),
+            index: Index::default(),
+            parting: Parting::default(),
+        }
+    }
+
+    /// Calls in progress, those whose record is about to be written included.
+    pub(crate) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Deadlines set.
+    pub(crate) fn timers(&self) -> usize {
+        self.index.timers.len()
+    }
+
+    /// Dialogs that outlive their calls.
+    pub(crate) fn parting(&self) -> usize {
+        self.parting.len()
+    }
+
+    /// The call an agent is offered or talks in.
+    pub(crate) fn call_of_agent(&self, employee_id: &str) -> Option<CallId> {
+        let serial = self.index.agents.get(employee_id)?;
+        self.calls.get(serial).map(|call| call.id)
+    }
+
+    /// All calls in progress, oldest first.
+    pub(crate) fn views(&self) -> Vec<CallView> {
+        let view = |call: &Call| CallView {
+            call: call.id,
+            state: call.state_name().to_owned(),
+            record: call.record.clone(),
+        };
+        self.calls.values().map(|call| view(call)).collect()
+    }
+
+    /// When [`Calls::expire`] is to be called next, and why.
+    pub(crate) fn deadline(&self) -> Option<(Mono, Why)> {
+        self.index.timers.earliest().map(|(at, (_, why))| (at, *why))
+    }
+
+    /// An INVITE outside any dialog, of somebody who may call.
+    pub(crate) fn invite(
+        &mut self,
+        cx: &mut Context<'_>,
+        server: ServerId,
+        flow: Flow,
+        message: Message,
+        caller: Caller,
+    ) {
+        let arrival = Arrival { server, flow, invite: message, caller };
+        let serial = self.last_serial.wrapping_add(1);
+        let id = CallId { partition: self.partition, epoch: self.epoch, serial };
+        let calls = self.calls.len();
+        let mut step = Step { cx, index: &mut self.index, parting: &mut self.parting };
+        match arrival::admit(&mut step, &arrival, id, calls) {
+            Ok(call) => {
+                cx.counters.calls += 1;
+                self.last_serial = serial;
+                self.calls.insert(serial, Box::new(call));
+            }
+            Err(refusal) => refusal.send(&mut step, &arrival),
+        }
+    }
+
+    /// A request inside a dialog of a call. `false`: there is no such dialog (481).
+    pub(crate) fn in_dialog(
+        &mut self,
+        cx: &mut Context<'_>,
+        server: ServerId,
+        flow: Flow,
+        message: &Message,
+    ) -> bool {
+        let Some((serial, side)) = self.find_by_tag(message) else { return false };
+        self.with(cx, serial, |call, step| {
+            // Our requests to a phone follow it to where it speaks from now.
+            if let Some(leg) = call.leg_mut(side)
+                && !leg.to_contact
+                && leg.lane.flow.local == flow.local
+            {
+                leg.lane.flow = flow;
+            }
+            call.in_dialog(step, side, server, message)
+        })
+        .unwrap_or(false)
+    }
+
+    fn find_by_tag(&self, message: &Message) -> Option<Found> {
+        let tag = message.to().ok()?.tag()?;
+        self.index.tags.get(std::str::from_utf8(&tag).ok()?).copied()
+    }
+
+    /// The INVITE of a caller was cancelled before its final response.
+    pub(crate) fn cancel(&mut self, cx: &mut Context<'_>, invite: ServerId, message: &Message) {
+        let Some(&(serial, Side::Caller)) = self.index.servers.get(&invite) else { return };
+        self.with(cx, serial, |call, step| {
+            call.caller.leg.lane.received(step.cx, message);
+            call.caller_gone(step, message.q850_cause());
+        });
+    }
+
+    /// The ACK of a 2xx of ours.
+    pub(crate) fn ack(
+        &mut self,
+        cx: &mut Context<'_>,
+        server: Option<ServerId>,
+        message: &Message,
+    ) {
+        // An ACK of no transaction repeats one that was heard.
+        let Some(server) = server else { return };
+        if self.parting_step(cx, |step| parting::acknowledged(step, server)) {
+            return;
+        }
+        let Some((serial, side)) = self.index.servers.remove(&server) else { return };
+        self.with(cx, serial, |call, step| call.acknowledged(step, side, server, message));
+    }
+
+    /// The ACK of a final response of ours never came.
+    pub(crate) fn ack_missing(&mut self, cx: &mut Context<'_>, server: ServerId) {
+        if self.parting_step(cx, |step| parting::acknowledged(step, server)) {
+            return;
+        }
+        let Some((serial, side)) = self.index.servers.remove(&server) else { return };
+        self.with(cx, serial, |call, step| call.ack_missing(step, side, server));
+    }
+
+    /// The flow of a caller's INVITE is gone before its final response: nobody can be answered.
+    pub(crate) fn server_failed(&mut self, cx: &mut Context<'_>, server: ServerId) {
+        let Some(&(serial, side)) = self.index.servers.get(&server) else { return };
+        self.with(cx, serial, |call, step| {
+            if side == Side::Caller && server == call.caller.server && call.caller.is_open() {
+                call.caller_gone(step, None);
+            }
+        });
+    }
+
+    /// A response to a request of ours.
+    pub(crate) fn response(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: ClientId,
+        user: User,
+        message: &Message,
+    ) {
+        let key = (user.call.serial, user.leg);
+        if user.call.epoch != self.epoch {
+            return;
+        }
+        if self.parting.has(key, client) {
+            self.parting_step(cx, |step| parting::response(step, key, client, message));
+            return;
+        }
+        let invite = message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+        self.with(cx, key.0, |call, step| {
+            if invite {
+                call.offer_response(step, user.leg, client, message);
+            }
+            // The answers to BYE change nothing: its dialog is over.
+        });
+    }
+
+    /// No final response came to a request of ours.
+    pub(crate) fn timeout(&mut self, cx: &mut Context<'_>, client: ClientId, user: User) {
+        self.lost(cx, client, user, 408);
+    }
+
+    /// The flow of a request of ours failed.
+    pub(crate) fn transport_error(&mut self, cx: &mut Context<'_>, client: ClientId, user: User) {
+        self.lost(cx, client, user, 503);
+    }
+
+    fn lost(&mut self, cx: &mut Context<'_>, client: ClientId, user: User, status: u16) {
+        let key = (user.call.serial, user.leg);
+        if self.parting.has(key, client) {
+            self.parting_step(cx, |step| parting::forget(step, key));
+            return;
+        }
+        self.with(cx, key.0, |call, step| call.offer_lost(step, user.leg, status));
+    }
+
+    /// Routing wants something done. Outputs that are not about calls are left to the tenant.
+    pub(crate) fn routing(&mut self, cx: &mut Context<'_>, output: RoutingOutput) {
+        match output {
+            RoutingOutput::Queued { call, queue, position, until, .. } => {
+                self.with_ref(cx, call, |call, step| call.queued(step, queue, position, until));
+            }
+            RoutingOutput::Offer { offer, call, agent, queue, offer_time } => {
+                let known = self.with_ref(cx, call, |call, step| {
+                    call.offer(step, offer, agent, queue, offer_time);
+                });
+                if known.is_none() {
+                    // Routing has a caller who is gone.
+                    cx.routing.handle(cx.now, Routed::CallerGone { call });
+                }
+            }
+            RoutingOutput::Withdraw { offer, call, why, .. } => {
+                self.with_ref(cx, call, |call, step| call.withdraw(step, offer, why));
+            }
+            RoutingOutput::Overflow { call, why, policy, .. } => {
+                self.with_ref(cx, call, |call, step| call.overflow(step, why, &policy));
+            }
+            RoutingOutput::Moved { call, why, .. } => {
+                self.with_ref(cx, call, |call, step| call.moved(step, why));
+            }
+            RoutingOutput::TooManyHops { call, .. } => {
+                self.forgotten(cx, call, Ending::of(ReleaseReason::TooManyHops), "all-busy");
+            }
+            RoutingOutput::AgentUnavailable { call, why, .. } => {
+                self.forgotten(cx, call, Ending::unavailable(why), "all-busy");
+            }
+            RoutingOutput::Refused { request, why } => self.refused(cx, request, why),
+            RoutingOutput::Explained(decision) => {
+                let call = decision.chosen.map(|chosen| call_id(cx.mark, chosen.call));
+                cx.journal(EventKind::Decision { call, decision: (*decision).clone() });
+            }
+            RoutingOutput::AgentChanged { .. } | RoutingOutput::AgentTold { .. } => {}
+        }
+    }
+
+    /// Routing will hear no more of the call.
+    fn forgotten(&mut self, cx: &mut Context<'_>, call: CallRef, ending: Ending, prompt: &str) {
+        self.with_ref(cx, call, |call, step| {
+            call.in_routing = false;
+            let at = step.cx.now.wall;
+            call.leave_queue(at, "removed");
+            call.farewell(step, prompt, ending);
+        });
+    }
+
+    /// Routing refused an input about a call.
+    fn refused(&mut self, cx: &mut Context<'_>, request: Request, why: Refusal) {
+        match request {
+            Request::Arrived(call) | Request::ArrivedForAgent(call) => {
+                cx.notice(format!("a call found no place in routing: {why}"));
+                self.forgotten(cx, call, Ending::of(ReleaseReason::NoCapacity), "fault");
+            }
+            Request::Answered(offer) => {
+                let of_offer = |call: &&Box<Call>| match &call.state {
+                    State::Answered(answered) => answered.talk.offer == offer,
+                    State::Connected(talk) => talk.offer == offer,
+                    _ => false,
+                };
+                let serial = self.calls.values().find(of_offer).map(|call| call.id.serial);
+                if let Some(serial) = serial {
+                    // The offer ended before the answer was heard: the agent is hung up.
+                    self.with(cx, serial, |call, step| {
+                        call.withdraw(step, offer, WithdrawWhy::AgentLeft);
+                    });
+                }
+            }
+            Request::Connected(_) | Request::CallerGone(_) | Request::CallEnded(..) => {
+                cx.notice(format!("routing refused {request:?}: {why}"));
+            }
+            // Offers end on both sides at once; the rest is not about calls.
+            _ => {}
+        }
+    }
+
+    /// A media worker reports about a leg.
+    pub(crate) fn media(&mut self, cx: &mut Context<'_>, event: MediaEvent) {
+        let leg = match &event {
+            MediaEvent::PlayEnded { leg, .. }
+            | MediaEvent::Digit { leg, .. }
+            | MediaEvent::SourceLearned { leg, .. }
+            | MediaEvent::Silent { leg, .. }
+            | MediaEvent::Closed { leg, .. } => *leg,
+            MediaEvent::Granted { .. } => return,
+        };
+        // Legs of offers that came to nothing are not listened to any more.
+        let Some(&(serial, side)) = self.index.media.get(&leg) else { return };
+        self.with(cx, serial, |call, step| match event {
+            MediaEvent::PlayEnded { play, reason, .. } => {
+                call.play_ended(step, side, play, reason);
+            }
+            MediaEvent::Silent { .. } => call.silent(step, side),
+            MediaEvent::Closed { statistics, .. } => call.media_closed(step, side, statistics),
+            // Digits are relayed by the workers; nothing here collects them. A learned source is
+            // the worker's affair.
+            MediaEvent::Digit { .. }
+            | MediaEvent::SourceLearned { .. }
+            | MediaEvent::Granted { .. } => {}
+        });
+    }
+
+    /// Acts upon every deadline that has passed.
+    pub(crate) fn expire(&mut self, cx: &mut Context<'_>) {
+        while let Some((timer, (serial, why))) = self.index.timers.expire(cx.now.mono) {
+            match why {
+                Why::State => {
+                    self.with(cx, serial, |call, step| {
+                        if call.timer == Some(timer) {
+                            call.deadline_passed(step);
+                        }
+                    });
+                }
+                Why::Progress => {
+                    self.with(cx, serial, |call, step| call.progress_due(step));
+                }
+                Why::GivenUp(leg) => {
+                    self.parting_step(cx, |step| parting::forget(step, (serial, leg)));
+                }
+                Why::Unacknowledged(server) => {
+                    self.parting_step(cx, |step| parting::acknowledged(step, server));
+                }
+            }
+        }
+    }
+
+    /// Releases a call by order. `false`: there is none of that name.
+    pub(crate) fn release(
+        &mut self,
+        cx: &mut Context<'_>,
+        call: CallId,
+        reason: ReleaseReason,
+    ) -> bool {
+        if (call.partition, call.epoch) != (self.partition, self.epoch) {
+            return false;
+        }
+        self.with(cx, call.serial, |call, step| call.release(step, Ending::of(reason), None))
+            .is_some()
+    }
+
+    /// Releases every call; the records do not wait for the media workers.
+    pub(crate) fn release_all(&mut self, cx: &mut Context<'_>) {
+        let serials: Vec<u32> = self.calls.keys().copied().collect();
+        for serial in serials {
+            self.with(cx, serial, |call, step| {
+                call.release(step, Ending::of(ReleaseReason::Shutdown), None);
+                call.finish(step);
+            });
+        }
+    }
+
+    /// A new configuration is in force. Calls go on with the queues and agents they have: routing
+    /// withdraws what no longer is, prompts and limits are read when needed.
+    pub(crate) fn config_changed(&mut self, _cx: &mut Context<'_>) {
+        self.index.softphones = (None, BTreeMap::new());
+    }
+
+    fn with<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        serial: u32,
+        act: impl FnOnce(&mut Call, &mut Step<'_, '_>) -> R,
+    ) -> Option<R> {
+        let call = self.calls.get_mut(&serial)?;
+        let mut step = Step { cx, index: &mut self.index, parting: &mut self.parting };
+        let result = act(call, &mut step);
+        if matches!(call.state, State::Over) {
+            self.calls.remove(&serial);
+        }
+        Some(result)
+    }
+
+    fn with_ref<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        call: CallRef,
+        act: impl FnOnce(&mut Call, &mut Step<'_, '_>) -> R,
+    ) -> Option<R> {
+        let serial = call_id(cx.mark, call).serial;
+        self.with(cx, serial, act)
+    }
+
+    fn parting_step<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        act: impl FnOnce(&mut Step<'_, '_>) -> R,
+    ) -> R {
+        act(&mut Step { cx, index: &mut self.index, parting: &mut self.parting })
+    }
+}

@@ -1,0 +1,273 @@
+//! [`Offer`]: a call being rung at one agent, at all contacts of its phone at once.
+//!
+//! Owns: the INVITEs to the contacts, which answers are still expected, what the failures mean
+//! together. Does not own: whom to ring and for how long (routing), the answered leg
+//! ([`super::leg`]), INVITEs that were given up ([`super::parting`]).
+//! RFC 3261 §13.2, §16.7 (best response), RFC 5373 (answer mode).
+
+use super::Step;
+use super::leg::{ALLOW, Binding, note_of, send_request};
+use super::media::MediaLeg;
+use super::sdp::{SDP, Session};
+use super::trace::Lane;
+use crate::id::CallId;
+use compact_str::CompactString;
+use hotline_media::command::Codec;
+use hotline_media::offer_answer::{codecs_for_second_leg, make_offer};
+use hotline_media::sdp::SessionDescription;
+use hotline_routing::{AgentRef, OfferFailure, OfferId, QueueRef};
+use hotline_sip::build::RequestBuilder;
+use hotline_sip::header::{HeaderName, NameAddr};
+use hotline_sip::{ClientId, Method, Uri};
+use smallvec::SmallVec;
+
+/// Contacts rung at once; further ones, the oldest, are left out.
+pub(crate) const CONTACTS_MAX: usize = 10;
+
+/// A call being rung at one agent.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    /// Routing's name for it.
+    pub id: OfferId,
+    /// Whom.
+    pub agent: AgentRef,
+    /// The same by employee ID.
+    pub employee_id: String,
+    /// The queue that delivers.
+    pub queue: Option<QueueRef>,
+    /// The media leg that whichever contact answers will have.
+    pub media: MediaLeg,
+    /// The contacts that have not failed.
+    pub branches: SmallVec<[Branch; 2]>,
+    /// The best failure so far.
+    failure: Option<OfferFailure>,
+}
+
+/// One contact that rings.
+#[derive(Debug)]
+pub(crate) struct Branch {
+    /// Call, leg, flow.
+    pub lane: Lane,
+    /// The INVITE.
+    pub client: ClientId,
+    /// Our side of the session.
+    pub session: Session,
+    /// Our offer.
+    pub sdp: SessionDescription,
+    /// The binding.
+    pub binding: Binding,
+    /// Whether it has said that it rings.
+    rings: bool,
+}
+
+/// Who is shown to the agent.
+#[derive(Clone, Debug)]
+pub(crate) struct Presented {
+    /// Display name, template filled in.
+    pub display: String,
+    /// Calling number; none if withheld.
+    pub number: Option<String>,
+}
+
+/// What all branches of an offer have in common.
+struct Common {
+    call: CallId,
+    from: Vec<u8>,
+    sip_call_id: CompactString,
+    codecs: SmallVec<[Codec; 2]>,
+    automatic: bool,
+}
+
+impl Offer {
+    /// An offer without branches.
+    pub fn new(
+        id: OfferId,
+        agent: AgentRef,
+        employee_id: String,
+        queue: Option<QueueRef>,
+        media: MediaLeg,
+    ) -> Offer {
+        let branches = SmallVec::new();
+        Offer { id, agent, employee_id, queue, media, branches, failure: None }
+    }
+
+    /// Sends INVITE to every contact of the agent's phones. Gives back our SIP Call-ID and tag; no
+    /// branch if no phone is registered.
+    pub fn ring(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        call: CallId,
+        next_leg: &mut u16,
+        presented: &Presented,
+        first_codec: Option<Codec>,
+    ) -> (CompactString, CompactString) {
+        let tag = step.cx.mark.mint_tag(step.cx.rng);
+        let sip_call_id = step.cx.mark.mint_call_id(step.cx.rng, "");
+        let codecs = match first_codec {
+            Some(codec) => codecs_for_second_leg(codec, &step.cx.settings.codecs),
+            None => step.cx.settings.codecs.iter().copied().collect(),
+        };
+        let from = from_value(step, presented, &tag);
+        let mut common = Common { call, from, sip_call_id, codecs, automatic: false };
+        let config = step.cx.config.clone();
+        for number in step.index.softphones_of(&config, &self.employee_id) {
+            common.automatic =
+                config.softphones.get(&number).is_some_and(|phone| phone.automatic_answer);
+            self.ring_phone(step, &common, next_leg, &number);
+        }
+        (common.sip_call_id, tag)
+    }
+
+    fn ring_phone(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        common: &Common,
+        next_leg: &mut u16,
+        number: &str,
+    ) {
+        let contacts: SmallVec<[_; 2]> = step
+            .cx
+            .registrar
+            .lookup(number)
+            .iter()
+            .rev()
+            .filter(|binding| binding.is_reachable())
+            .take(CONTACTS_MAX.saturating_sub(self.branches.len()))
+            .map(|binding| (binding.contact.clone(), binding.flow))
+            .collect();
+        for (contact, flow) in contacts {
+            *next_leg = next_leg.saturating_add(1);
+            let lane = Lane { call: common.call, leg: *next_leg, flow };
+            let session = Session::new(step.cx, &flow, &self.media.port);
+            let sdp = make_offer(&session.local(&common.codecs));
+            let binding =
+                Binding { number: number.to_owned(), contact: contact.as_text().into_owned() };
+            let request = invite(step, common, number, contact)
+                .header(HeaderName::Contact, step.contact(&flow))
+                .body(SDP, sdp.to_string());
+            if let Some(client) = send_request(step, &lane, request, note_of(&sdp)) {
+                let branch = Branch { lane, client, session, sdp, binding, rings: false };
+                self.branches.push(branch);
+            }
+        }
+    }
+
+    /// The branch of a leg number.
+    pub fn branch(&self, leg: u16) -> Option<usize> {
+        self.branches.iter().position(|branch| branch.lane.leg == leg)
+    }
+
+    /// A provisional response.
+    pub fn provisional(&mut self, leg: u16, status: u16) {
+        if let Some(branch) = self.branches.iter_mut().find(|branch| branch.lane.leg == leg)
+            && status > 100
+        {
+            branch.rings = true;
+        }
+    }
+
+    /// A contact has failed with this status (408 for no answer at all, 503 for its transport).
+    pub fn failed(&mut self, leg: u16, status: u16) {
+        let Some(at) = self.branch(leg) else { return };
+        let branch = self.branches.remove(at);
+        let failure = meaning(status, branch.rings);
+        let better = self.failure.is_none_or(|known| rank(failure) > rank(known));
+        if better {
+            self.failure = Some(failure);
+        }
+    }
+
+    /// What the offer came to, once no contact is left.
+    pub fn outcome(&self) -> Option<OfferFailure> {
+        let best = self.failure.unwrap_or(OfferFailure::PhoneUnavailable);
+        self.branches.is_empty().then_some(best)
+    }
+}
+
+/// What a failure of one contact means (domain.md, agent states).
+fn meaning(status: u16, rang: bool) -> OfferFailure {
+    match status {
+        300..400 | 486 | 600 | 603 | 607 | 608 => OfferFailure::Rejected,
+        408 | 480 | 487 if rang => OfferFailure::NoAnswer,
+        487 => OfferFailure::NoAnswer,
+        _ => OfferFailure::PhoneUnavailable,
+    }
+}
+
+/// Of several failures the one that says most about the agent counts.
+fn rank(failure: OfferFailure) -> u8 {
+    match failure {
+        OfferFailure::PhoneUnavailable => 0,
+        OfferFailure::AgentGone => 1,
+        OfferFailure::NoAnswer => 2,
+        OfferFailure::Rejected => 3,
+    }
+}
+
+fn invite(
+    step: &Step<'_, '_>,
+    common: &Common,
+    number: &str,
+    contact: Uri,
+) -> RequestBuilder {
+    let domain = step.domain();
+    let to = Uri::sip(Some(number), &domain, None).map(NameAddr::of);
+    let to = to.unwrap_or_else(|_| NameAddr::of(contact.clone()));
+    let request = RequestBuilder::new(Method::Invite, contact)
+        .from(&common.from)
+        .to(to.to_bytes())
+        .call_id(common.sip_call_id.as_bytes())
+        .header(HeaderName::Allow, ALLOW)
+        .header(HeaderName::UserAgent, &step.cx.settings.user_agent);
+    if !common.automatic {
+        return request;
+    }
+    request
+        .header(HeaderName::AnswerMode, "Auto")
+        .header(HeaderName::CallInfo, "<>;answer-after=0")
+        .header(HeaderName::AlertInfo, "info=alert-autoanswer")
+}
+
+/// From: the caller as the agent sees it (RFC 3323 §4.1.1.3 for the withheld one).
+fn from_value(step: &Step<'_, '_>, presented: &Presented, tag: &str) -> Vec<u8> {
+    let domain = step.domain();
+    let uri = match &presented.number {
+        Some(number) => Uri::sip(Some(number), &domain, None),
+        None => Uri::sip(Some("anonymous"), "anonymous.invalid", None),
+    };
+    let address = uri.ok().and_then(|uri| {
+        NameAddr::of(uri).with_display_name(Some(&presented.display)).with_tag(tag).ok()
+    });
+    match address {
+        Some(address) => address.to_bytes().to_vec(),
+        None => format!("<sip:anonymous@anonymous.invalid>;tag={tag}").into_bytes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_failure_says_about_the_agent() {
+        use OfferFailure::{NoAnswer, PhoneUnavailable, Rejected};
+        for (status, rang, expected) in [
+            (486, false, Rejected),
+            (603, true, Rejected),
+            (600, true, Rejected),
+            (302, false, Rejected),
+            (480, false, PhoneUnavailable),
+            (480, true, NoAnswer),
+            (503, true, PhoneUnavailable),
+            (408, false, PhoneUnavailable),
+            (408, true, NoAnswer),
+            (487, false, NoAnswer),
+            (401, false, PhoneUnavailable),
+            (404, false, PhoneUnavailable),
+            (488, true, PhoneUnavailable),
+        ] {
+            assert_eq!(meaning(status, rang), expected, "{status} rang={rang}");
+        }
+        assert!(rank(Rejected) > rank(NoAnswer) && rank(NoAnswer) > rank(PhoneUnavailable));
+    }
+}

@@ -1,0 +1,154 @@
+//! The end of a call: everything it holds is given back, and its record is written once.
+//!
+//! Owns: ending both dialogs, telling routing, closing media, the record. Does not own: dialogs
+//! that must be ended later ([`super::parting`]).
+//!
+//! The record waits for the media workers' last reports, [`REPORTS_MAX`] at most. A checkpoint
+//! with the whole end (`Point::Released`) goes to the journal before the first BYE leaves, so that
+//! a process cut off in between closes the call with the same end, without the reports.
+
+use super::call::{Call, State};
+use super::caller::Phase;
+use super::ending::Ending;
+use super::parting::hang_up_when_acknowledged;
+use super::{Side, Step};
+use crate::checkpoint::Point;
+use crate::event::EventKind;
+use crate::record::ReleaseReason;
+use hotline_media::command::LegStatistics;
+use hotline_routing::Input as Routed;
+use std::time::Duration;
+
+/// How long a record waits for the media workers' last reports.
+pub(crate) const REPORTS_MAX: Duration = Duration::from_millis(200);
+
+impl Call {
+    /// Ends the call. `gone` is the side that has ended its dialog itself.
+    pub fn release(&mut self, step: &mut Step<'_, '_>, ending: Ending, gone: Option<Side>) {
+        if matches!(self.state, State::Releasing | State::Over) {
+            return;
+        }
+        self.write_end(step, &ending);
+        let reason = ending.header();
+        self.stop_ringing(step, "withdrawn", &reason);
+        if let Some(agent) = &mut self.agent {
+            if gone != Some(Side::Agent) {
+                agent.hang_up(step, &reason);
+            }
+            agent.media.close(step.cx.out);
+            step.index.tags.remove(&agent.dialog.id().local_tag);
+        }
+        self.release_caller(step, &ending, gone);
+        self.tell_routing(step);
+        self.state = State::Releasing;
+        self.checkpoint(step, Point::Released);
+        self.arm(step, REPORTS_MAX);
+        if let Some(timer) = self.progress_timer.take() {
+            step.index.timers.cancel(timer);
+        }
+    }
+
+    fn release_caller(&mut self, step: &mut Step<'_, '_>, ending: &Ending, gone: Option<Side>) {
+        let caller = &mut self.caller;
+        match caller.phase {
+            Phase::Invited | Phase::Ringing | Phase::Early => caller.reject(step, ending),
+            Phase::Answered if gone != Some(Side::Caller) => {
+                hang_up_when_acknowledged(step, caller.server, &caller.leg, &ending.header());
+            }
+            Phase::Acknowledged if gone != Some(Side::Caller) => {
+                caller.leg.hang_up(step, &ending.header());
+            }
+            Phase::Answered | Phase::Acknowledged | Phase::Ended => {}
+        }
+        caller.phase = Phase::Ended;
+        caller.leg.media.close(step.cx.out);
+        step.index.tags.remove(&caller.leg.dialog.id().local_tag);
+        step.index.servers.remove(&caller.server);
+    }
+
+    fn tell_routing(&mut self, step: &mut Step<'_, '_>) {
+        let call = self.call_ref();
+        if let State::Connected(talk) = &self.state {
+            step.routed(Routed::CallEnded { agent: talk.agent, call });
+        } else if std::mem::take(&mut self.in_routing) {
+            step.routed(Routed::CallerGone { call });
+        }
+        if let Some(agent) = &self.record.agent {
+            step.index.forget_agent(agent, self.id.serial);
+        }
+        if let Some((agent, employee_id)) = self.dialled_by.take() {
+            step.index.forget_agent(&employee_id, self.id.serial);
+            step.routed(Routed::DialEnded { agent });
+        }
+    }
+
+    /// The end, in the record.
+    fn write_end(&mut self, step: &mut Step<'_, '_>, ending: &Ending) {
+        let now = step.cx.now;
+        let left = match ending.reason {
+            ReleaseReason::Abandoned => "abandoned",
+            ReleaseReason::QueueTimeout => "timeout",
+            _ => "removed",
+        };
+        let left = if self.times.answered.is_some() { "answered" } else { left };
+        self.leave_queue(self.times.answered_wall.unwrap_or(now.wall), left);
+        let record = &mut self.record;
+        record.released = Some(now.wall);
+        if let Some(queued) = self.times.queued {
+            let until = self.times.answered.unwrap_or(now.mono);
+            record.waiting_ms = whole_ms(until.since(queued));
+        }
+        if let Some(connected) = self.times.connected {
+            record.talk_ms = whole_ms(now.mono.since(connected));
+        }
+        record.q850 = ending.q850;
+        record.sip_status = self.caller.is_open().then_some(ending.status);
+        record.released_by = Some(ending.by);
+        record.reason = Some(ending.reason);
+    }
+
+    /// A media worker has closed a leg.
+    pub fn media_closed(&mut self, step: &mut Step<'_, '_>, side: Side, seen: LegStatistics) {
+        match (side, &mut self.agent) {
+            (Side::Caller, _) => {
+                self.caller.leg.media.closed(seen);
+                self.record.caller_media = Some(seen);
+            }
+            (Side::Agent, Some(agent)) => {
+                agent.media.closed(seen);
+                self.record.agent_media = Some(seen);
+            }
+            (Side::Agent, None) => {}
+        }
+        let agent = self.agent.as_ref();
+        let all = self.caller.leg.media.statistics().is_some()
+            && agent.is_none_or(|agent| agent.media.statistics().is_some());
+        if all && matches!(self.state, State::Releasing) {
+            self.finish(step);
+        } else if !matches!(self.state, State::Releasing | State::Over) {
+            // A worker closes a leg only when told to; if it does so by itself, nothing is heard.
+            step.cx.notice(format!("call {}: a media leg was closed by its worker", self.id));
+            self.release(step, Ending::of(ReleaseReason::ProtocolError), None);
+        }
+    }
+
+    /// Writes the record: the last event of a call.
+    pub fn finish(&mut self, step: &mut Step<'_, '_>) {
+        if matches!(self.state, State::Over) {
+            return;
+        }
+        self.state = State::Over;
+        if let Some(timer) = self.timer.take() {
+            step.index.timers.cancel(timer);
+        }
+        step.index.media.remove(&self.caller.leg.media.leg);
+        if let Some(agent) = &self.agent {
+            step.index.media.remove(&agent.media.leg);
+        }
+        step.cx.journal(EventKind::Released { record: Box::new(self.record.clone()) });
+    }
+}
+
+fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
