@@ -149,6 +149,15 @@ impl Worker {
         worker
     }
 
+    /// Takes more bound port pairs, behind those it has, and grants them at once.
+    pub fn add_ports(&mut self, ports: Vec<PortGrant>) {
+        for grant in &ports {
+            self.places.insert(grant.rtp, self.ports.len() as u32);
+            self.ports.push(Port { grant: *grant, leg: None, resting: false });
+        }
+        self.grant(&ports);
+    }
+
     /// Uses another library for plays that begin from now on.
     pub fn set_library(&mut self, library: Arc<Library>) {
         self.library = library;

@@ -1,1 +1,11 @@
-//! Being written.
+//! The media workers' threads: sockets and a clock around `hotline_media`'s pure worker.
+//!
+//! Owns: ports and their sockets ([`io`]), the millisecond ([`worker`]), who granted what to which
+//! engine ([`grants`]). Does not own: what a leg does with a packet (`hotline_media::worker`).
+
+mod grants;
+mod io;
+mod worker;
+
+pub use io::{MediaIo, UdpIo};
+pub use worker::{MediaMetrics, MediaSettings, MediaThread, MediaWorkers};

@@ -1,0 +1,371 @@
+//! [`MediaThread`]: the millisecond of one worker.
+//!
+//! ```text
+//! every ms while legs are open:  commands → packets that came → the phase that is due → events
+//! otherwise:                     asleep until a command or a packet comes
+//! ```
+//! Packets are collected for up to a millisecond, so that a busy worker wakes a thousand times a
+//! second and not once a packet. The schedule is absolute: a late millisecond is made up for, and
+//! after a longer standstill the rest is left out instead of sent in a burst.
+
+use super::grants::Grants;
+use super::io::MediaIo;
+use crate::clock::Clock;
+use crate::runtime::{Engines, Mail};
+use crossbeam_channel::{Receiver, Sender};
+use hotline_base::{Mono, Now, Rng};
+use hotline_engine::engine_of_leg;
+use hotline_media::asset::Library;
+use hotline_media::command::{Command, Event, LegRef, PortGrant};
+use hotline_media::worker::{Channel, PHASES, Worker};
+use std::collections::VecDeque;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+/// Milliseconds made up for at once after a standstill: five packets a leg.
+const CATCH_UP_MAX: u64 = 100;
+/// Orders that may wait for one worker.
+const ORDERS_MAX: usize = 65_536;
+/// Orders taken in one millisecond.
+const ORDERS_PER_MS: usize = 512;
+/// Packets taken in one millisecond.
+const PACKETS_PER_MS: usize = 4_096;
+/// Pairs bound in one millisecond, about 30 µs each.
+const BINDS_PER_MS: usize = 4;
+/// Pairs bound before the worker starts.
+const BINDS_AT_START: usize = 64;
+
+/// What a worker is made of.
+#[derive(Clone, Debug)]
+pub struct MediaSettings {
+    /// The worker's number and how many there are.
+    pub worker: (u16, u16),
+    /// Address the sockets are bound to.
+    pub address: IpAddr,
+    /// First (even) and last port of the range that the workers share.
+    pub ports: (u16, u16),
+}
+
+/// Counters of one worker.
+#[derive(Debug, Default)]
+pub struct MediaMetrics {
+    /// Packets received.
+    pub received: AtomicU64,
+    /// Packets that could not be sent.
+    pub unsent: AtomicU64,
+    /// Legs open.
+    pub legs: AtomicU64,
+    /// Port pairs bound.
+    pub bound: AtomicU64,
+    /// Port pairs of the range that were taken by others.
+    pub taken: AtomicU64,
+    /// Milliseconds left out after standstills.
+    pub left_out_ms: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Order {
+    Command(u16, Command),
+    Library(Arc<Library>),
+    Stop,
+}
+
+/// The ways to all media workers.
+#[derive(Clone, Debug)]
+pub struct MediaWorkers {
+    workers: Arc<[Way]>,
+}
+
+#[derive(Debug)]
+struct Way {
+    sender: Sender<Order>,
+    waker: Arc<mio::Waker>,
+    awake: Arc<AtomicBool>,
+    metrics: Arc<MediaMetrics>,
+}
+
+impl MediaWorkers {
+    /// Gives a command of an engine to the worker that its leg names; `false` when there is no
+    /// such worker or it is full.
+    pub fn post(&self, engine: u16, command: Command) -> bool {
+        let worker = leg_of(&command).worker;
+        self.workers.get(usize::from(worker)).is_some_and(|way| way.post(Order::Command(engine, command)))
+    }
+
+    /// Gives all workers another library.
+    pub fn set_library(&self, library: &Arc<Library>) {
+        for way in self.workers.iter() {
+            if !way.post(Order::Library(Arc::clone(library))) {
+                tracing::error!("a media worker is too busy to take new prompts");
+            }
+        }
+    }
+
+    /// Ends the threads.
+    pub fn stop(&self) {
+        for way in self.workers.iter() {
+            way.post(Order::Stop);
+        }
+    }
+
+    /// Counters of each worker.
+    pub fn metrics(&self) -> impl Iterator<Item = &MediaMetrics> + Clone {
+        self.workers.iter().map(|way| &*way.metrics)
+    }
+}
+
+impl Way {
+    fn post(&self, order: Order) -> bool {
+        let posted = self.sender.try_send(order).is_ok();
+        if !self.awake.swap(true, Ordering::AcqRel)
+            && let Err(error) = self.waker.wake()
+        {
+            tracing::error!(%error, "a media worker cannot be woken");
+        }
+        posted
+    }
+}
+
+/// A running worker; see the module.
+pub struct MediaThread<I> {
+    settings: MediaSettings,
+    worker: Worker,
+    io: I,
+    orders: Receiver<Order>,
+    awake: Arc<AtomicBool>,
+    engines: Engines,
+    grants: Grants,
+    /// The next pair of the range that is ours; `None` when all are bound.
+    next_pair: Option<u16>,
+    /// Events that an engine has not taken yet.
+    untaken: VecDeque<(u16, Event)>,
+    buffer: Box<[u8; 2_048]>,
+    /// The millisecond that is due next.
+    due: u64,
+    metrics: Arc<MediaMetrics>,
+    stopping: bool,
+}
+
+impl<I: MediaIo + 'static> MediaThread<I> {
+    /// Starts a thread for each IO; a worker's number is its IO's place.
+    ///
+    /// # Errors
+    /// No thread can be made, or not one port of the range is free.
+    pub fn start(
+        settings: &MediaSettings,
+        ios: Vec<(I, Arc<mio::Waker>)>,
+        library: &Arc<Library>,
+        engines: &Engines,
+        rng: &mut Rng,
+    ) -> io::Result<(MediaWorkers, Vec<JoinHandle<()>>)> {
+        let count = u16::try_from(ios.len()).unwrap_or(u16::MAX);
+        let (mut ways, mut threads) = (Vec::new(), Vec::new());
+        for (number, (io, waker)) in (0..count).zip(ios) {
+            let (sender, orders) = crossbeam_channel::bounded(ORDERS_MAX);
+            let (awake, metrics) = (Arc::new(AtomicBool::new(true)), Arc::new(MediaMetrics::default()));
+            let mut thread = MediaThread {
+                settings: MediaSettings { worker: (number, count), ..settings.clone() },
+                worker: Worker::new(number, Vec::new(), Arc::clone(library), rng.fork()),
+                io,
+                orders,
+                awake: Arc::clone(&awake),
+                engines: engines.clone(),
+                grants: Grants::new(engines.count()),
+                next_pair: settings.ports.0.checked_add(2 * number),
+                untaken: VecDeque::new(),
+                buffer: Box::new([0; 2_048]),
+                due: 0,
+                metrics: Arc::clone(&metrics),
+                stopping: false,
+            };
+            if thread.bind(BINDS_AT_START) == 0 {
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, "no port pair of the range is free"));
+            }
+            ways.push(Way { sender, waker, awake, metrics });
+            let name = format!("media-{number}");
+            threads.push(std::thread::Builder::new().name(name).spawn(move || thread.run())?);
+        }
+        Ok((MediaWorkers { workers: ways.into() }, threads))
+    }
+
+    fn run(&mut self) {
+        self.report();
+        while !self.stopping {
+            if self.is_busy() {
+                let until = Clock.until(self.time_of(self.due));
+                std::thread::sleep(until.min(MILLISECOND));
+                self.io.wait(Some(Duration::ZERO));
+            } else {
+                self.sleep();
+            }
+            self.millisecond(Clock.now());
+        }
+    }
+
+    /// Whether there is something to do each millisecond.
+    fn is_busy(&self) -> bool {
+        self.worker.open_legs() > 0
+            || self.worker.resting_ports() > 0
+            || !self.untaken.is_empty()
+            || (self.next_pair.is_some() && self.grants.low())
+    }
+
+    /// Sleeps until a packet or an order comes. The flag is lowered before the orders are looked
+    /// at, so that none is overlooked.
+    fn sleep(&mut self) {
+        self.awake.store(false, Ordering::Release);
+        if self.orders.is_empty() {
+            self.io.wait(None);
+        }
+        self.awake.store(true, Ordering::Release);
+        self.due = ms_of(Clock.mono()) + 1;
+    }
+
+    fn time_of(&self, millisecond: u64) -> Mono {
+        Mono::from_ms(millisecond)
+    }
+
+    fn millisecond(&mut self, now: Now) {
+        for _ in 0..ORDERS_PER_MS {
+            let Ok(order) = self.orders.try_recv() else { break };
+            self.obey(now, order);
+        }
+        for _ in 0..PACKETS_PER_MS {
+            let Some((port, channel, from, length)) = self.io.receive(&mut self.buffer[..]) else { break };
+            let bytes = self.buffer.get(..length).unwrap_or_default();
+            self.metrics.received.fetch_add(1, Ordering::Relaxed);
+            match channel {
+                Channel::Rtp => {
+                    self.worker.receive(now.mono, port, from, bytes, &mut self.io);
+                }
+                Channel::Rtcp => self.worker.receive_rtcp(now.mono, port, from, bytes),
+            }
+        }
+        self.tick(now);
+        if self.grants.low() {
+            self.bind(BINDS_PER_MS);
+        }
+        self.report();
+    }
+
+    fn tick(&mut self, now: Now) {
+        let current = ms_of(now.mono);
+        let earliest = current.saturating_sub(CATCH_UP_MAX);
+        if self.due < earliest {
+            let left_out = earliest - self.due;
+            if self.worker.open_legs() > 0 {
+                self.metrics.left_out_ms.fetch_add(left_out, Ordering::Relaxed);
+                tracing::warn!(ms = left_out, "a media worker stood still; that much audio was left out");
+            }
+            self.due = earliest;
+        }
+        while self.due <= current {
+            self.worker.tick(now, (self.due % PHASES as u64) as usize, &mut self.io);
+            self.due += 1;
+        }
+    }
+
+    fn obey(&mut self, now: Now, order: Order) {
+        match order {
+            Order::Command(engine, command) => {
+                if let Command::Open { .. } = command {
+                    self.grants.used(engine);
+                }
+                self.worker.handle(now, command, &mut self.io);
+            }
+            Order::Library(library) => self.worker.set_library(library),
+            Order::Stop => self.stopping = true,
+        }
+    }
+
+    /// Binds up to `count` more pairs of the range and grants them; gives how many.
+    fn bind(&mut self, count: usize) -> usize {
+        let mut bound = Vec::new();
+        while bound.len() < count
+            && let Some(rtp) = self.next_pair
+        {
+            self.next_pair = rtp
+                .checked_add(2 * self.settings.worker.1)
+                .filter(|next| *next < self.settings.ports.1);
+            match self.io.add_pair(self.settings.address, rtp) {
+                Ok(()) => {
+                    let (worker, address) = (self.settings.worker.0, self.settings.address);
+                    bound.push(PortGrant { worker, address, rtp });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    self.metrics.taken.fetch_add(1, Ordering::Relaxed);
+                    tracing::info!(port = rtp, "a media port is taken and is passed over");
+                }
+                Err(error) => {
+                    tracing::error!(%error, port = rtp, "no more media ports can be bound");
+                    self.next_pair = None;
+                }
+            }
+        }
+        self.metrics.bound.fetch_add(bound.len() as u64, Ordering::Relaxed);
+        let count = bound.len();
+        if count > 0 {
+            self.worker.add_ports(bound);
+        }
+        count
+    }
+
+    /// Tells the engines what happened; what one does not take now it gets next time.
+    fn report(&mut self) {
+        while let Some(event) = self.worker.poll_event() {
+            match leg_of_event(&event) {
+                Some(leg) => {
+                    let engine = engine_of_leg(leg, self.engines.count());
+                    self.untaken.push_back((engine, event));
+                }
+                None => {
+                    let Event::Granted { ports } = event else { continue };
+                    let shares = self.grants.divide(ports).into_iter();
+                    self.untaken.extend(shares.map(|(engine, ports)| (engine, Event::Granted { ports })));
+                }
+            }
+        }
+        while let Some((engine, event)) = self.untaken.pop_front() {
+            if let Err(Mail::Media(event)) = self.engines.get(engine).post(Mail::Media(event)) {
+                self.untaken.push_front((engine, event));
+                break;
+            }
+        }
+        self.metrics.legs.store(self.worker.open_legs() as u64, Ordering::Relaxed);
+        self.metrics.unsent.store(self.io.unsent(), Ordering::Relaxed);
+    }
+}
+
+fn ms_of(at: Mono) -> u64 {
+    at.as_ms()
+}
+
+/// The leg that decides which worker a command is for.
+fn leg_of(command: &Command) -> LegRef {
+    match command {
+        Command::Open { leg, .. }
+        | Command::SetRemote { leg, .. }
+        | Command::Play { leg, .. }
+        | Command::Stop { leg, .. }
+        | Command::SendDigits { leg, .. }
+        | Command::Close { leg }
+        | Command::Bridge { a: leg, .. }
+        | Command::Unbridge { a: leg, .. } => *leg,
+    }
+}
+
+fn leg_of_event(event: &Event) -> Option<LegRef> {
+    match event {
+        Event::Granted { .. } => None,
+        Event::PlayEnded { leg, .. }
+        | Event::Digit { leg, .. }
+        | Event::SourceLearned { leg, .. }
+        | Event::Silent { leg, .. }
+        | Event::Closed { leg, .. } => Some(*leg),
+    }
+}
