@@ -32,7 +32,7 @@ use hotline_sip::{Flow, Message, Method};
 use std::sync::Arc;
 
 /// What `Allow` says.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO";
 /// The bodies we read.
 pub(crate) const ACCEPT: &str = "application/sdp";
 /// The option tags we understand in Require.

@@ -13,11 +13,13 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod agents;
 mod call;
 pub mod checkpoint;
 pub mod config;
 mod context;
 mod dialled;
+mod engine;
 pub mod event;
 mod failures;
 pub mod front_door;
@@ -25,11 +27,16 @@ pub mod id;
 pub mod input;
 mod ports;
 pub mod record;
+mod registration;
+mod request;
+mod tenant;
 
 pub use config::{Directory, EngineSettings, TenantConfig};
+pub use engine::{Engine, Why};
 pub use event::{Event, EventKind};
 pub use front_door::{FrontDoor, Placement};
 pub use id::{CallId, RequestId};
 pub use input::{Input, Output};
 pub use ports::engine_of_leg;
 pub use record::CallRecord;
+pub use tenant::Part;
