@@ -98,69 +98,6 @@ pub(crate) fn call_id(mark: Mark, call: CallRef) -> CallId {
     CallId { partition: mark.partition, epoch: mark.epoch, serial }
 }
 
-/// What has been counted since the start.
-    pub counters: &'a mut Counters,
-    /// Whether new calls are refused (503 with Retry-After).
-    pub frozen: bool,
-}
-
-impl Context<'_> {
-    /// The tenant's partition.
-    pub(crate) fn partition(&self) -> Partition {
-        self.mark.partition
-    }
-
-    /// Appends an event to the journal.
-    pub(crate) fn journal(&mut self, kind: EventKind) {
-        let event = Event { at: self.now.wall, partition: self.partition(), kind };
-        self.out.push_back(Output::Journal(event));
-    }
-
-    /// Tells the operator something, once. Never personal data.
-    pub(crate) fn notice(&mut self, text: String) {
-        self.out.push_back(Output::Notice { partition: Some(self.partition()), text });
-    }
-}
-
-/// What rides on a client transaction: whose it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct User {
-    /// The call.
-    pub call: CallId,
-    /// The leg: 0 the caller's, 1 and more the agents' in the order of their offers.
-    pub leg: u16,
-}
-
-/// Who makes a call, proved.
-#[derive(Clone, Debug)]
-pub(crate) enum Caller {
-    /// A carrier's trunk, by its address.
-    Trunk(Arc<Trunk>),
-    /// An agent's softphone, by digest.
-    Agent {
-        /// The agent.
-        employee_id: String,
-        /// The softphone's number.
-        number: String,
-    },
-}
-
-/// How routing names a call: by its serial number, which is unique in a partition's epoch.
-pub(crate) fn call_ref(call: CallId) -> CallRef {
-    CallRef(u64::from(call.serial))
-}
-
-/// The call that routing names, of this partition and epoch.
-pub(crate) fn call_id(mark: Mark, call: CallRef) -> CallId {
-    let serial = u32::try_from(call.0).unwrap_or(0);
-    CallId { partition: mark.partition, epoch: mark.epoch, serial }
-}
-
-/// The mark of a partition's owner.
-pub(crate) fn mark(partition: Partition, epoch: Epoch) -> Mark {
-    Mark { partition, epoch }
-}
-
 /// What has been counted since the start, over all partitions of the engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
