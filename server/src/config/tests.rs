@@ -1,0 +1,216 @@
+//! What is wrong with a configuration, a line each.
+
+use super::centre::{self, Loaded};
+use super::fault::Faults;
+use super::node::NodeConfig;
+use super::plan::Plan;
+use super::tree::Node;
+use super::{Centre, build};
+
+const GOOD: &str = r#"[tenant]
+name = "acme"
+domains = ["acme.example"]
+realm = "acme"
+
+[[organisation]]
+name = "north"
+answer_mode = "manual"
+
+[[organisation]]
+name = "team"
+parent = "north"
+
+[[skill_queue]]
+name = "support"
+description = "Help"
+wrap_up_s = 5
+
+[[skill_queue]]
+name = "sales"
+description = "Sales"
+
+[[access_code]]
+code = "12345"
+type = "voice"
+
+[[called_route]]
+access_code = "12345"
+extension_code = "1"
+skill_queue = "support"
+
+[[agent]]
+employee_id = "1001"
+type = "audio"
+role = "common"
+organisation = "team"
+softphone = { number = "1001", password = "correct horse" }
+skill_queues = [{ queue = "support", level = 1 }]
+"#;
+
+fn read(text: &str) -> Result<Loaded, Faults> {
+    let root = Node::from_toml(text).unwrap();
+    centre::from_node(&root, "centre.toml", None)
+}
+
+/// The line `changed` makes of the good centre, where `from` is replaced by `to`.
+fn check(from: &str, to: &str, expected: &str) {
+    assert!(GOOD.contains(from), "{from}");
+    let faults = read(&GOOD.replacen(from, to, 1)).expect_err(to);
+    let text = faults.to_string();
+    assert_eq!(text, expected, "\n{to}");
+}
+
+#[test]
+fn each_wrong_value_gives_one_line_that_names_place_object_field_value_and_what_is_allowed() {
+    assert_eq!(read(GOOD).map(|loaded| loaded.warnings), Ok(vec![]));
+    check(
+        "wrap_up_s = 5",
+        "wrap_up_s = 7200",
+        "centre.toml:17: skill_queue \"support\": wrap_up_s = 7200; allowed 0–3600 (seconds)",
+    );
+    check(
+        "wrap_up_s = 5",
+        "wrapup = 5",
+        "centre.toml:17: skill_queue \"support\": wrapup = 5; allowed only these keys: name, \
+         description, type, max_waiting_time_s, max_calls_in_queue, wrap_up_s, on_timeout, on_busy, \
+         busy_when, on_no_agents, no_agents_while_waiting, waiting, hold, announce_on_answer, \
+         distribution, offer_time_s, weight, display_name",
+    );
+    check(
+        "wrap_up_s = 5",
+        "record = true",
+        "centre.toml:17: skill_queue \"support\": record = true; allowed nothing: not available yet",
+    );
+    check(
+        "wrap_up_s = 5",
+        "on_timeout = { skill_queue = \"nowhere\" }",
+        "centre.toml:17: skill_queue \"support\": on_timeout = nowhere; allowed the name of a skill queue",
+    );
+    check(
+        "level = 1",
+        "level = 11",
+        "centre.toml:38: agent \"1001\": skill_queues[1].level = 11; allowed 1–10 (1 is best)",
+    );
+    check(
+        "parent = \"north\"",
+        "parent = \"south\"",
+        "centre.toml:12: organisation \"team\": parent = \"south\"; allowed the name of an \
+         organisation: north, team",
+    );
+    check(
+        "type = \"audio\"",
+        "type = \"robot\"",
+        "centre.toml:34: agent \"1001\": type = \"robot\"; allowed audio, video, multimedia, versatile",
+    );
+    check(
+        "employee_id = \"1001\"",
+        "nickname = \"x\"\nemployee_id = \"1001\"",
+        "centre.toml:33: agent \"1001\": nickname = \"x\"; allowed nothing: not available yet",
+    );
+}
+
+#[test]
+fn a_wrong_password_never_shows() {
+    let text = read(&GOOD.replace("correct horse", "short")).unwrap_err().to_string();
+    assert!(text.contains("softphone.password = [redacted]"), "{text}");
+    assert!(!text.contains("short"), "{text}");
+}
+
+#[test]
+fn only_ha1_is_kept_and_inheritance_goes_agent_organisation_tenant() {
+    let loaded = read(GOOD).unwrap();
+    let stored = format!("{:?}", loaded.centre);
+    assert!(!stored.contains("correct horse"));
+    let tenant =
+        build::tenant(&loaded.centre, hotline_base::Partition(1), 1, build::Prompts::new())
+            .unwrap();
+    assert!(!tenant.softphones["1001"].automatic_answer, "manual, from the organisation above");
+    let round = centre::from_node(&Node::from_json(&loaded.centre.to_json()), "", None).unwrap();
+    assert_eq!(round.centre, loaded.centre, "what the API is sent is what is stored");
+}
+
+#[test]
+fn a_plan_says_what_changes_with_defaults_filled_in_and_keeps_what_is_not_pruned() {
+    let before = read(GOOD).unwrap().centre;
+    let text = GOOD
+        .replace("wrap_up_s = 5", "wrap_up_s = 10\noffer_time_s = 30")
+        .replace("[[skill_queue]]\nname = \"sales\"\ndescription = \"Sales\"\n", "");
+    let after = read(&text).unwrap().centre;
+    let (plan, result) = Plan::between(&before, &after, false);
+    assert_eq!(
+        plan.to_string(),
+        "~ skill_queue \"support\": offer_time_s 20 → 30\n\
+         ~ skill_queue \"support\": wrap_up_s 5 → 10\n  \
+         skill_queue \"sales\" is not in the directory and stays (--prune deletes it)\n"
+    );
+    assert!(result.objects.contains_key(&("skill_queue".into(), "sales".into())));
+    let (plan, result) = Plan::between(&before, &after, true);
+    assert!(plan.to_string().contains("- skill_queue \"sales\"\n"));
+    assert!(!result.objects.contains_key(&("skill_queue".into(), "sales".into())));
+    assert!(Plan::between(&after, &after, true).0.is_empty());
+    assert_eq!(Plan::between(&Centre::default(), &after, false).0.changes.len(), 7);
+}
+
+#[test]
+fn a_generated_password_is_kept_on_the_next_apply() {
+    let generate = GOOD.replace("\"correct horse\"", "{ generate = true }");
+    let wanted = read(&generate).unwrap().centre;
+    let have = read(GOOD).unwrap().centre;
+    let (plan, result) = Plan::between(&have, &wanted, false);
+    assert!(plan.is_empty(), "{plan}");
+    assert_eq!(result.objects, have.objects);
+}
+
+#[test]
+fn the_node_file_and_its_overrides_name_what_is_wrong() {
+    let none = |_: &str| None;
+    let config = NodeConfig::read("", "hotline.toml", &none).unwrap();
+    assert_eq!((config.media_ports, config.drain_s), ((20_000, 29_999), 300));
+    for (text, expected) in [
+        (
+            "[media]\nports = \"1-2\"",
+            "hotline.toml:2: [media]: ports = \"1-2\"; allowed FIRST-LAST, first even, 1024–65535, at least 4 ports",
+        ),
+        (
+            "[sip]\nlisten = [\"tls://0.0.0.0:5061\"]",
+            "hotline.toml:2: [sip]: listen[1] = \"tls://0.0.0.0:5061\"; allowed udp://ADDRESS:PORT or \
+             tcp://ADDRESS:PORT (tls, ws and wss are not available yet)",
+        ),
+        (
+            "[nod]\nname = \"x\"",
+            "hotline.toml:1: [nod]: unknown section; allowed node, sip, tls, media, http, store, prompts, log and [[trunk]]",
+        ),
+        (
+            "[[trunk]]\nname = \"c\"\npeers = [\"300.1.1.1\"]",
+            "hotline.toml:3: trunk \"c\": peers[1] = \"300.1.1.1\"; allowed addresses or networks as in 198.51.100.0/24",
+        ),
+        ("[node", "hotline.toml:1: unclosed table, expected `]`"),
+    ] {
+        let faults = NodeConfig::read(text, "hotline.toml", &none).unwrap_err();
+        assert_eq!(faults.to_string(), expected);
+    }
+    let environment = |name: &str| match name {
+        "HOTLINE_NODE_DRAIN_S" => Some("7".to_string()),
+        "HOTLINE_NODE_DATA_DIR" => Some("/var/lib/hotline".to_string()),
+        _ => None,
+    };
+    let config = NodeConfig::read("[node]\ndrain_s = 9", "hotline.toml", &environment).unwrap();
+    assert_eq!(config.drain_s, 7);
+    assert_eq!(config.store_url, "sqlite:/var/lib/hotline/hotline.db");
+    let environment = |name: &str| (name == "HOTLINE_NODE_ENGINES").then(|| "many".to_string());
+    let faults = NodeConfig::read("", "hotline.toml", &environment).unwrap_err();
+    assert_eq!(
+        faults.to_string(),
+        "HOTLINE_NODE_ENGINES: [node]: engines = \"many\"; allowed 1–64 (threads that own tenants)"
+    );
+}
+
+#[test]
+fn the_demo_and_the_starter_centre_are_good() {
+    for text in
+        [include_str!("../../../conf/demo/centre.toml"), include_str!("../cli/starter.toml")]
+    {
+        let loaded = read(text).unwrap_or_else(|faults| panic!("{faults}"));
+        assert_eq!(loaded.warnings, vec![]);
+    }
+}

@@ -1,0 +1,191 @@
+//! `/api/v1/status`, `tenants`, `route`, `skill-queues` and `apply`.
+
+use super::problem::Problem;
+use super::{Api, agents};
+use crate::config::centre;
+use crate::config::tree::Node as Tree;
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use hotline_base::calendar::TimeZone;
+use hotline_base::{Partition, Wall};
+use hotline_engine::input::{Reply, Request};
+use serde::Deserialize;
+use serde_json::{Value as JsonValue, json};
+use std::path::PathBuf;
+
+/// Which tenant a request is about.
+#[derive(Debug, Deserialize)]
+pub struct Scope {
+    /// Its name; the default one if not given.
+    pub tenant: Option<String>,
+}
+
+/// A time as RFC 3339 in the tenant's zone, or null.
+pub fn stamp(zone: &TimeZone, at: Option<Wall>) -> JsonValue {
+    at.map_or(JsonValue::Null, |at| JsonValue::String(zone.rfc3339(at)))
+}
+
+/// The tenant's time zone.
+pub async fn zone_of(api: &Api, partition: Partition) -> TimeZone {
+    let centres = api.centres.lock().await;
+    let name = centres
+        .all()
+        .iter()
+        .find(|(of, _)| *of == partition)
+        .and_then(|(_, centre)| centre.tenant.get("time_zone")?.as_str());
+    name.and_then(TimeZone::named).unwrap_or_else(TimeZone::utc)
+}
+
+async fn names(api: &Api) -> Vec<(Partition, String)> {
+    let centres = api.centres.lock().await;
+    centres.all().iter().map(|(partition, centre)| (*partition, centre.name().into())).collect()
+}
+
+async fn queues_of(api: &Api, partition: Partition) -> Result<Vec<JsonValue>, Problem> {
+    let Reply::Queues(queues) = api.ask(partition, Request::Queues).await? else {
+        return Err(Problem::internal(&"unexpected answer"));
+    };
+    let shown = |queue: &hotline_engine::input::QueueView| {
+        json!({
+            "name": queue.name, "waiting": queue.waiting, "signed_in": queue.signed_in,
+            "idle": queue.idle,
+        })
+    };
+    Ok(queues.iter().map(shown).collect())
+}
+
+pub async fn status(
+    State(api): State<Api>,
+    Query(scope): Query<Scope>,
+) -> Result<Json<JsonValue>, Problem> {
+    let mut tenants = Vec::new();
+    let mut calls = 0;
+    let wanted = match &scope.tenant {
+        Some(name) => Some(api.tenant(Some(name)).await?),
+        None => None,
+    };
+    for (partition, name) in names(&api).await {
+        if wanted.is_some_and(|wanted| wanted != partition) {
+            continue;
+        }
+        let zone = zone_of(&api, partition).await;
+        let Reply::Agents(agents) = api.ask(partition, Request::Agents).await? else {
+            return Err(Problem::internal(&"unexpected answer"));
+        };
+        let Reply::Calls(of_tenant) = api.ask(partition, Request::Calls).await? else {
+            return Err(Problem::internal(&"unexpected answer"));
+        };
+        calls += of_tenant.len();
+        let agents: Vec<_> = agents.iter().map(|agent| agents::shown(agent, &zone)).collect();
+        tenants.push(json!({
+            "name": name, "queues": queues_of(&api, partition).await?, "agents": agents,
+            "calls": of_tenant.len(),
+        }));
+    }
+    Ok(Json(json!({
+        "node": &*api.name,
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_s": api.started.elapsed().as_secs(),
+        "ready": api.node.not_ready().is_none(),
+        "calls": calls,
+        "tenants": tenants,
+    })))
+}
+
+pub async fn list(State(api): State<Api>) -> Json<JsonValue> {
+    let names: Vec<_> =
+        names(&api).await.into_iter().map(|(_, name)| json!({ "name": name })).collect();
+    Json(json!({ "tenants": names }))
+}
+
+pub async fn queues(
+    State(api): State<Api>,
+    Query(scope): Query<Scope>,
+) -> Result<Json<JsonValue>, Problem> {
+    let partition = api.tenant(scope.tenant.as_deref()).await?;
+    Ok(Json(json!({ "skill_queues": queues_of(&api, partition).await? })))
+}
+
+#[derive(Debug, Deserialize)]
+pub struct RouteQuery {
+    tenant: Option<String>,
+    number: String,
+    from: Option<String>,
+    at: Option<String>,
+}
+
+pub async fn route(
+    State(api): State<Api>,
+    Query(query): Query<RouteQuery>,
+) -> Result<Json<JsonValue>, Problem> {
+    let partition = api.tenant(query.tenant.as_deref()).await?;
+    let at = match &query.at {
+        None => None,
+        Some(text) => match text.parse::<jiff::Timestamp>() {
+            Ok(at) => Some(Wall(at.as_microsecond())),
+            Err(_) => {
+                let allowed = "RFC 3339 with offset, as in 2026-12-24T23:59:00+01:00";
+                return Err(Problem::parameter("at", text, allowed));
+            }
+        },
+    };
+    let request = Request::Route { number: query.number, from: query.from, at };
+    let Reply::Route(route) = api.ask(partition, request).await? else {
+        return Err(Problem::internal(&"unexpected answer"));
+    };
+    Ok(Json(json!({
+        "tenant": route.tenant, "destination": route.destination,
+        "access_code": route.access_code, "extension_code": route.extension_code,
+        "why": route.why,
+    })))
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ApplyQuery {
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    prune: bool,
+}
+
+/// A centre to put into force.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplyBody {
+    /// In the form files have: `{ "tenant": {…}, "agent": [{…}] }`.
+    centre: JsonValue,
+    /// Where the tenant's own prompts are, on the server's machine.
+    directory: Option<PathBuf>,
+}
+
+pub async fn apply(
+    State(api): State<Api>,
+    Query(query): Query<ApplyQuery>,
+    body: axum::body::Bytes,
+) -> Result<Json<JsonValue>, Problem> {
+    let body: ApplyBody = serde_json::from_slice(&body).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_body", format!("the body: {error}"))
+    })?;
+    let refused = |text: String| Problem::new(StatusCode::CONFLICT, "apply_refused", text);
+    let loaded = centre::from_node(&Tree::from_json(&body.centre), "", None).map_err(|faults| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_centre", faults.to_string())
+    })?;
+    let mut centres = api.centres.lock().await;
+    let applied = centres
+        .apply(loaded.centre, body.directory.as_deref(), query.dry_run, query.prune)
+        .await
+        .map_err(refused)?;
+    let mut answer = applied.to_json();
+    if applied.version.is_some() {
+        let snapshot = centres.snapshot().map_err(|error| Problem::internal(&error))?;
+        for line in &snapshot.broken {
+            tracing::warn!("{line}");
+        }
+        api.node.reconfigure(snapshot.directory, snapshot.library);
+        if let Some(notes) = answer["notes"].as_array_mut() {
+            notes.extend(snapshot.broken.into_iter().map(JsonValue::String));
+        }
+    }
+    Ok(Json(answer))
+}

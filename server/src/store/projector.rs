@@ -1,0 +1,128 @@
+//! The projector: reads the journal's events in order and writes what follows from them.
+//!
+//! Owns: which rows an event makes ([`Projection`]) and where reading stands. A batch and the new
+//! position are one transaction, so a row is written once whatever happens; a call record has its
+//! own unique key besides. Calls that are open are kept in memory and found again after a crash by
+//! reading from where the oldest of them began.
+
+use super::{AgentLogRow, Batch, RecordRow};
+use hotline_base::Partition;
+use hotline_engine::event::{Event, EventKind, StoredBinding};
+use hotline_engine::{CallId, CallRecord};
+use std::collections::BTreeMap;
+
+/// What the projector knows between batches.
+#[derive(Debug, Default)]
+pub struct Projection {
+    /// The next place to read.
+    position: u64,
+    /// Before this place everything has been written; events from here on only open calls again.
+    written: u64,
+    open: BTreeMap<CallId, Open>,
+    refreshed: BTreeMap<(Partition, String, String), StoredBinding>,
+}
+
+#[derive(Debug)]
+struct Open {
+    from: u64,
+    record: CallRecord,
+}
+
+impl Projection {
+    /// A projection that has written everything before `written` and reads again from
+    /// `recover_from`, to find the calls that were open.
+    pub fn new(written: u64, recover_from: u64) -> Projection {
+        Projection { position: recover_from.min(written), written, ..Projection::default() }
+    }
+
+    /// The next place to read.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The calls that have begun and not ended, as far as their records are known.
+    pub fn open_calls(&self) -> impl Iterator<Item = &CallRecord> {
+        self.open.values().map(|open| &open.record)
+    }
+
+    /// Where the journal is needed from: the beginning of the oldest open call.
+    pub fn needed_from(&self) -> u64 {
+        self.open.values().map(|open| open.from).min().unwrap_or(self.position)
+    }
+
+    /// Takes the event at `position` and adds what follows from it to `batch`.
+    pub fn apply(&mut self, position: u64, event: Event, batch: &mut Batch) {
+        self.position = position + 1;
+        let fresh = position >= self.written;
+        let Event { at, partition, kind } = event;
+        match kind {
+            EventKind::CallArrived { record } => {
+                self.open.insert(record.call, Open { from: position, record: *record });
+            }
+            EventKind::Checkpoint { checkpoint } => {
+                if let Some(open) = self.open.get_mut(&checkpoint.call) {
+                    open.record = checkpoint.record;
+                }
+            }
+            EventKind::Released { record } => {
+                let from = self.open.remove(&record.call).map_or(position, |open| open.from);
+                if fresh {
+                    batch.records.push(RecordRow {
+                        record: *record,
+                        journal_from: from,
+                        journal_to: position,
+                    });
+                }
+            }
+            EventKind::AgentState { agent, from, to, reason, call, snapshot } if fresh => {
+                batch.agent_log.push(AgentLogRow {
+                    position,
+                    partition,
+                    at,
+                    agent: agent.clone(),
+                    from,
+                    to,
+                    reason,
+                    call: call.map(|call| call.to_string()),
+                });
+                if let Ok(snapshot) = serde_json::to_string(&snapshot) {
+                    batch.agent_states.retain(|(of, id, _)| (*of, id) != (partition, &agent));
+                    batch.agent_states.push((partition, agent, snapshot));
+                }
+            }
+            EventKind::BindingAdded { binding } if fresh => {
+                let (number, contact) = (binding.number.clone(), binding.contact.clone());
+                self.refreshed.remove(&(partition, number.clone(), contact.clone()));
+                batch.bindings.push((partition, number, contact, Some(binding)));
+            }
+            EventKind::BindingRemoved { number, contact } if fresh => {
+                self.refreshed.remove(&(partition, number.clone(), contact.clone()));
+                batch.bindings.push((partition, number, contact, None));
+            }
+            _ => {}
+        }
+    }
+
+    /// A binding was refreshed: only its last form is written, with the next batch.
+    pub fn refreshed(&mut self, partition: Partition, binding: StoredBinding) {
+        let key = (partition, binding.number.clone(), binding.contact.clone());
+        self.refreshed.insert(key, binding);
+    }
+
+    /// Completes a batch with the refreshed bindings and the new position; `false` when there is
+    /// nothing worth a transaction.
+    pub fn complete(&mut self, batch: &mut Batch) -> bool {
+        for ((partition, number, contact), binding) in std::mem::take(&mut self.refreshed) {
+            batch.bindings.push((partition, number, contact, Some(binding)));
+        }
+        if batch.is_empty() && self.position < self.written + POSITION_LAG_MAX {
+            return false;
+        }
+        self.written = self.written.max(self.position);
+        batch.progress = Some((self.written, self.needed_from().min(self.written)));
+        true
+    }
+}
+
+/// Events without rows that may pass before the position alone is written.
+const POSITION_LAG_MAX: u64 = 10_000;
