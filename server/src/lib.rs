@@ -8,11 +8,9 @@
 
 pub mod centres;
 pub mod cli;
-pub mod centres;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
-pub mod http;
 pub mod http;
 pub mod journal;
 pub mod media;
@@ -20,13 +18,8 @@ pub mod net;
 pub mod phone;
 pub mod prompts;
 pub mod random;
-pub mod phone;
-pub mod prompts;
-pub mod random;
 pub mod runtime;
 pub mod serve;
 pub mod store;
-pub mod store;
 pub mod telemetry;
-pub mod trace;
 pub mod trace;
