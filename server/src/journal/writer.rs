@@ -251,6 +251,11 @@ impl Journal {
         self.shared.projected.store(next, Ordering::Release);
     }
 
+    /// Where the first event of an open call stands.
+    pub fn open_from(&self, call: CallId) -> Option<u64> {
+        self.shared.lock().open.get(&call).copied()
+    }
+
     /// Counts.
     pub fn status(&self) -> JournalStatus {
         let writer = self.shared.lock();

@@ -16,8 +16,8 @@ use crate::net::udp::UdpSet;
 use bytes::Bytes;
 use hotline_base::{Mono, Now, Partition};
 use hotline_engine::event::StoredBinding;
-use hotline_engine::input::{Counts, Input, Output, Refusal, Reply, Request};
-use hotline_engine::{FrontDoor, Placement, RequestId};
+use hotline_engine::input::{Counts, Input, Output, Refusal, Reply};
+use hotline_engine::{Engine, FrontDoor, Placement, RequestId};
 use hotline_sip::limits::MESSAGE_BYTES_MAX;
 use hotline_sip::message::ParseError;
 use hotline_sip::{ConnectionId, Flow, Message, Transport};
@@ -52,6 +52,23 @@ pub trait Core: Send + 'static {
     fn poll(&mut self) -> Option<Output>;
     /// When [`Input::Tick`] is due.
     fn deadline(&self) -> Option<Mono>;
+    /// Counts of everything that lives.
+    fn counts(&self) -> Counts;
+}
+
+impl Core for Engine {
+    fn handle(&mut self, now: Now, input: Input) {
+        Engine::handle(self, now, input);
+    }
+    fn poll(&mut self) -> Option<Output> {
+        Engine::poll(self)
+    }
+    fn deadline(&self) -> Option<Mono> {
+        Engine::deadline(self).map(|(at, _)| at)
+    }
+    fn counts(&self) -> Counts {
+        Engine::counts(self)
+    }
 }
 
 /// What an engine's thread is made of.
@@ -78,8 +95,6 @@ pub struct EngineParts<C> {
     pub refreshed: mpsc::Sender<(Partition, StoredBinding)>,
     /// What it counts.
     pub metrics: Arc<EngineMetrics>,
-    /// A partition it owns, to ask for its counts.
-    pub counted: Partition,
 }
 
 /// A running engine; see the module.
@@ -98,7 +113,8 @@ pub struct EngineThread<C> {
     outbound: HashMap<SocketAddr, Outbound>,
     asked: HashMap<u64, oneshot::Sender<Result<Reply, Refusal>>>,
     next_request: u64,
-    counts_asked: Option<(u64, Mono)>,
+    counted: Mono,
+    frozen: bool,
     lag_ms: u64,
     stopping: bool,
 }
@@ -134,7 +150,8 @@ impl<C: Core> EngineThread<C> {
             outbound: HashMap::new(),
             asked: HashMap::new(),
             next_request: 1,
-            counts_asked: None,
+            counted: Mono(0),
+            frozen: false,
             lag_ms: 0,
             stopping: false,
         };
@@ -197,8 +214,8 @@ impl<C: Core> EngineThread<C> {
         if self.parts.core.deadline().is_some_and(|at| at <= self.now.mono) {
             self.handle(Input::Tick);
         }
-        self.ask_for_counts();
         self.perform();
+        self.count();
     }
 
     fn read_socket(&mut self, socket: usize) {
@@ -326,7 +343,10 @@ impl<C: Core> EngineThread<C> {
                 self.parts.front_door.set_directory(Arc::clone(&directory));
                 self.handle(Input::ConfigChanged { directory });
             }
-            Mail::Freeze(frozen) => self.handle(Input::Freeze(frozen)),
+            Mail::Freeze(frozen) => {
+                self.frozen = frozen;
+                self.handle(Input::Freeze(frozen));
+            }
             Mail::ReleaseAll => self.handle(Input::ReleaseAll),
             Mail::Stop => self.stopping = true,
         }
@@ -350,15 +370,12 @@ impl<C: Core> EngineThread<C> {
         RequestId(self.next_request)
     }
 
-    /// Once a second the engine's own counts are brought up to date.
-    fn ask_for_counts(&mut self) {
-        let due = self.counts_asked.is_none_or(|(_, at)| self.now.mono.since(at) >= WAIT_MAX);
-        if due {
-            let id = self.request_id();
-            self.counts_asked = Some((id.0, self.now.mono));
+    /// Once a second, and in each round while the node drains, the counts are brought up to date.
+    fn count(&mut self) {
+        if self.frozen || self.now.mono.since(self.counted) >= WAIT_MAX {
+            self.counted = self.now.mono;
+            self.parts.metrics.set_counts(self.parts.core.counts());
             self.parts.metrics.lag_ms.store(0, Relaxed);
-            let partition = self.parts.counted;
-            self.handle(Input::Request { id, partition, request: Request::Counts });
         }
     }
 
@@ -421,13 +438,7 @@ impl<C: Core> EngineThread<C> {
     }
 
     fn replied(&mut self, id: RequestId, reply: Result<Reply, Refusal>) {
-        if self.counts_asked.is_some_and(|(asked, _)| asked == id.0) {
-            let counts = match reply {
-                Ok(Reply::Counts(counts)) => counts,
-                _ => Counts::default(),
-            };
-            self.parts.metrics.set_counts(counts);
-        } else if let Some(answer) = self.asked.remove(&id.0) {
+        if let Some(answer) = self.asked.remove(&id.0) {
             let _nobody_waits_any_more = answer.send(reply);
         }
     }

@@ -1,0 +1,398 @@
+//! Starting and stopping: the order in which everything comes up and goes down.
+//!
+//! ```text
+//! lock → store → epoch → journal → calls cut off are closed → projector catches up
+//!      → configuration → sockets → media → engines (with what the store knows) → TCP, HTTP → banner
+//! SIGTERM: no new calls → calls end (up to a limit) → the rest is released → threads end
+//! ```
+//! Owns: that order, the lock on the data directory, signals. Does not own: what the parts do.
+
+mod banner;
+mod node;
+mod projector;
+mod shutdown;
+#[cfg(test)]
+mod tests;
+
+use crate::centres::Centres;
+use crate::clock::Clock;
+use crate::config::NodeConfig;
+use crate::http::{self, Api};
+use crate::journal::{Batch, Journal, JournalSettings};
+use crate::media::{MediaSettings, MediaThread, MediaWorkers, UdpIo};
+use crate::net::tcp::Tcp;
+use crate::net::udp::UdpSet;
+use crate::net::{Bind, SocketSource, raise_descriptor_limit};
+use crate::random;
+use crate::runtime::{EngineHandle, EngineMetrics, EngineParts, EngineThread, Engines, Inbox};
+use crate::store::Store;
+use hotline_base::{Epoch, Partition, Redacted, Rng};
+use hotline_engine::config::{Directory, EngineSettings};
+use hotline_engine::event::StoredBinding;
+use hotline_engine::input::Input;
+use hotline_engine::{Engine, FrontDoor};
+use hotline_media::command::Codec;
+use hotline_sip::Transport;
+use node::RunningNode;
+use projector::Projector;
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::mpsc;
+
+/// Threads of the asynchronous runtime: TCP, HTTP, the store.
+const RUNTIME_THREADS: usize = 2;
+/// Refreshed bindings that may wait for the projector; more are written at their next refresh.
+const REFRESHED_MAX: usize = 65_536;
+
+/// Holds the data directory for one process; released when dropped or when the process ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Takes the data directory for this process.
+///
+/// # Errors
+/// One line: another process has it, or it cannot be written.
+pub fn lock(data_dir: &Path) -> Result<Lock, String> {
+    let path = data_dir.join("lock");
+    let say = |error: std::io::Error| format!("{}: {error}", path.display());
+    let options = || File::options().create(true).read(true).write(true).truncate(false).open(&path);
+    let mut file = options().map_err(say)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let owner = fs::read_to_string(&path).unwrap_or_default();
+            let owner = match owner.trim() {
+                "" => String::new(),
+                pid => format!(" (process {pid})"),
+            };
+            return Err(format!(
+                "{}: a server is already running on this data directory{owner}; stop it, or set [node] data_dir",
+                data_dir.display()
+            ));
+        }
+        Err(TryLockError::Error(error)) => return Err(say(error)),
+    }
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(say)?;
+    Ok(Lock { _file: file })
+}
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+/// One line: why it cannot start.
+pub fn run(config: NodeConfig) -> Result<(), String> {
+    crate::telemetry::start(config.log_format, &config.log_level)?;
+    match raise_descriptor_limit() {
+        Ok(limit) => tracing::debug!(limit, "open descriptors"),
+        Err(error) => tracing::warn!(%error, "the limit of open descriptors cannot be raised"),
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(RUNTIME_THREADS)
+        .thread_name("io")
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let running = start(&config, runtime.handle(), &mut Bind)?;
+    print!("{}", running.banner);
+    let _nobody_reads = std::io::stdout().flush();
+    let signals = runtime.block_on(shutdown::until_stopped(&running, config.drain_s));
+    tracing::info!(signals, "stopping");
+    running.stop(runtime.handle());
+    Ok(())
+}
+
+/// A node that runs.
+pub(crate) struct Running {
+    pub(crate) node: Arc<RunningNode>,
+    pub(crate) centres: Arc<tokio::sync::Mutex<Centres>>,
+    banner: String,
+    store: Store,
+    projector: Projector,
+    threads: Vec<JoinHandle<()>>,
+    media_threads: Vec<JoinHandle<()>>,
+    _lock: Lock,
+}
+
+/// What the disk gave: everything that must be right before a packet is read.
+struct Recovered {
+    store: Store,
+    epoch: Epoch,
+    journal: Journal,
+    projector: Projector,
+    refreshed: mpsc::Sender<(Partition, StoredBinding)>,
+}
+
+/// Starts everything; see the module for the order.
+pub(crate) fn start(
+    config: &NodeConfig,
+    runtime: &tokio::runtime::Handle,
+    source: &mut (impl SocketSource + Clone + 'static),
+) -> Result<Running, String> {
+    let dir = &config.data_dir;
+    fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    let lock = lock(dir)?;
+    let recovered = recover(config, runtime)?;
+    let (mut centres, notes) = runtime.block_on(Centres::open(recovered.store.clone(), config))?;
+    let snapshot = centres.snapshot()?;
+    for line in &snapshot.broken {
+        tracing::error!("{line}");
+    }
+    let sockets = Sockets::bind(config, source)?;
+    let token = admin_token(&config.admin_token_file)?;
+    let banner = banner::text(config, &centres, &notes);
+
+    let mut rng = Rng::from_seed(random::seed());
+    let mail: Vec<(EngineHandle, Inbox)> = (0..config.engines.max(1))
+        .map(|_| EngineHandle::new())
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())?;
+    let (handles, inboxes): (Vec<_>, Vec<_>) = mail.into_iter().unzip();
+    let engines = Engines::new(handles);
+    let tcp = Tcp::new(engines.clone(), runtime.clone());
+    let ios = (0..media_workers(config))
+        .map(|_| UdpIo::new(source.clone()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.to_string())?;
+    let settings =
+        MediaSettings { worker: (0, 1), address: config.media_address, ports: config.media_ports };
+    let (media, media_threads) =
+        MediaThread::start(&settings, ios, &snapshot.library, &engines, &mut rng).map_err(|error| {
+            let (first, last) = config.media_ports;
+            format!("[media]: ports = \"{first}-{last}\" on {}: {error}", config.media_address)
+        })?;
+
+    let starting = Starting { config, runtime, engines: &engines, tcp: &tcp, media: &media };
+    let (metrics, threads) =
+        starting.engines(&recovered, &snapshot.directory, inboxes, sockets.udp, &mut rng)?;
+    let node = Arc::new(RunningNode::new(
+        engines,
+        metrics,
+        media,
+        recovered.journal,
+        tcp.clone(),
+        recovered.projector.done(),
+    ));
+    for listener in sockets.tcp {
+        tcp.accept(listener).map_err(|error| error.to_string())?;
+    }
+    let centres = Arc::new(tokio::sync::Mutex::new(centres));
+    let api = Api::new(node.clone(), recovered.store.clone(), centres.clone(), &config.name, &token);
+    serve_http(runtime, sockets.http, api)?;
+    Ok(Running {
+        node,
+        centres,
+        banner,
+        store: recovered.store,
+        projector: recovered.projector,
+        threads,
+        media_threads,
+        _lock: lock,
+    })
+}
+
+/// Store, epoch, journal; calls that were cut off get their record; the projector catches up.
+fn recover(config: &NodeConfig, runtime: &tokio::runtime::Handle) -> Result<Recovered, String> {
+    let store = runtime.block_on(Store::open(&config.store_url)).map_err(|error| error.to_string())?;
+    let epoch = runtime.block_on(store.next_epoch()).map_err(|error| error.to_string())?;
+    let directory = config.data_dir.join("journal");
+    let (journal, open) =
+        Journal::open(&directory, &config.name, epoch, JournalSettings::default())
+            .map_err(|error| error.to_string())?;
+    if !open.calls.is_empty() {
+        tracing::warn!(calls = open.calls.len(), "calls were cut off when the server ended; their records are closed");
+    }
+    let mut batch = Batch::default();
+    for event in open.closing_events(Clock.wall()) {
+        batch.push(&event);
+    }
+    journal.append(&mut batch);
+    let (refreshed, bindings) = mpsc::channel(REFRESHED_MAX);
+    let projector = Projector::start(journal.clone(), store.clone(), bindings, runtime)?;
+    runtime.block_on(projector.caught_up(&journal));
+    Ok(Recovered { store, epoch: Epoch(epoch), journal, projector, refreshed })
+}
+
+/// Every listening socket of the node.
+struct Sockets {
+    /// By engine.
+    udp: Vec<Vec<UdpSocket>>,
+    tcp: Vec<TcpListener>,
+    http: TcpListener,
+}
+
+impl Sockets {
+    fn bind(config: &NodeConfig, source: &mut impl SocketSource) -> Result<Sockets, String> {
+        let engines = config.engines.max(1);
+        let mut udp: Vec<Vec<UdpSocket>> = (0..engines).map(|_| Vec::new()).collect();
+        let mut tcp = Vec::new();
+        for listener in &config.listen {
+            match listener.transport {
+                Transport::Udp => {
+                    let sockets = source.sip_udp(listener.address, engines);
+                    let sockets = sockets.map_err(|error| error.to_string())?;
+                    udp.iter_mut().zip(sockets).for_each(|(engine, socket)| engine.push(socket));
+                }
+                Transport::Tcp => {
+                    let bound = source.listener("tcp", listener.address);
+                    tcp.push(bound.map_err(|error| error.to_string())?);
+                }
+                other => return Err(format!("[sip]: listen: {other} is not available yet")),
+            }
+        }
+        let http = source.listener("http", config.http_listen).map_err(|error| error.to_string())?;
+        Ok(Sockets { udp, tcp, http })
+    }
+}
+
+/// What the start of the engines needs.
+struct Starting<'a> {
+    config: &'a NodeConfig,
+    runtime: &'a tokio::runtime::Handle,
+    engines: &'a Engines,
+    tcp: &'a Tcp,
+    media: &'a MediaWorkers,
+}
+
+impl Starting<'_> {
+    /// Starts an engine for each inbox, each with what the store knows of its tenants.
+    fn engines(
+        &self,
+        recovered: &Recovered,
+        directory: &Arc<Directory>,
+        inboxes: Vec<Inbox>,
+        udp: Vec<Vec<UdpSocket>>,
+        rng: &mut Rng,
+    ) -> Result<(Vec<Arc<EngineMetrics>>, Vec<JoinHandle<()>>), String> {
+        let secret = self.nonce_secret(&recovered.store)?;
+        let (mut metrics, mut threads) = (Vec::new(), Vec::new());
+        for ((number, inbox), sockets) in (0..self.engines.count()).zip(inboxes).zip(udp) {
+            let settings = self.settings(number, secret.clone());
+            let advertise = self.config.sip_advertise.as_deref();
+            let counted = Arc::new(EngineMetrics::default());
+            let now = Clock.now();
+            let core = Engine::new(settings, directory.clone(), recovered.epoch, rng.fork(), now);
+            let parts = EngineParts {
+                number,
+                core,
+                front_door: FrontDoor::new(directory.clone(), advertise, rng),
+                inbox,
+                engines: self.engines.clone(),
+                udp: UdpSet::new(sockets).map_err(|error| error.to_string())?,
+                tcp: self.tcp.clone(),
+                media: self.media.clone(),
+                journal: recovered.journal.clone(),
+                refreshed: recovered.refreshed.clone(),
+                metrics: counted.clone(),
+            };
+            let restore = self.restore(&recovered.store, directory, number)?;
+            threads.push(EngineThread::start(parts, restore).map_err(|error| error.to_string())?);
+            metrics.push(counted);
+        }
+        Ok((metrics, threads))
+    }
+
+    fn settings(&self, number: u16, nonce_secret: Redacted<[u8; 32]>) -> EngineSettings {
+        let (register_s_min, register_s_max, register_s_default) = self.config.register_s;
+        EngineSettings {
+            user_agent: concat!("Hotline/", env!("CARGO_PKG_VERSION")).into(),
+            sip_advertise: self.config.sip_advertise.clone(),
+            media_advertise: self.config.media_advertise,
+            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            nonce_secret,
+            register_s_min,
+            register_s_max,
+            register_s_default,
+            engine: (number, self.engines.count()),
+        }
+    }
+
+    /// What the store knows of the tenants of one engine.
+    fn restore(&self, store: &Store, directory: &Directory, number: u16) -> Result<Vec<Input>, String> {
+        let now = Clock.wall();
+        let mut inputs = Vec::new();
+        for tenant in &directory.tenants {
+            let partition = tenant.partition;
+            if EngineSettings::owner_of(partition, self.engines.count()) != number {
+                continue;
+            }
+            let known = self.runtime.block_on(async {
+                let bindings = store.bindings(partition, now).await?;
+                let agents = store.agent_states(partition).await?;
+                Ok::<_, crate::store::StoreError>((bindings, agents))
+            });
+            let (bindings, agents) = known.map_err(|error| error.to_string())?;
+            inputs.push(Input::Restore { partition, bindings, agents });
+        }
+        Ok(inputs)
+    }
+
+    /// Kept over restarts, so that phones need no new challenge.
+    fn nonce_secret(&self, store: &Store) -> Result<Redacted<[u8; 32]>, String> {
+        const NAME: &str = "nonce_secret";
+        let stored = self.runtime.block_on(store.meta(NAME)).map_err(|error| error.to_string())?;
+        if let Some(secret) = stored.as_deref().and_then(unhex) {
+            return Ok(Redacted::new(secret));
+        }
+        let secret = random::seed();
+        let kept = self.runtime.block_on(store.set_meta(NAME, &hex(&secret)));
+        kept.map_err(|error| error.to_string())?;
+        Ok(Redacted::new(secret))
+    }
+}
+
+fn media_workers(config: &NodeConfig) -> u16 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let wanted = match config.media_workers {
+        0 => u16::try_from(cores).unwrap_or(1),
+        workers => workers,
+    };
+    // Each worker needs a pair of its own.
+    let pairs = (config.media_ports.1 - config.media_ports.0).div_ceil(2);
+    wanted.clamp(1, pairs.max(1))
+}
+
+/// The administrator's token, made at the first start.
+fn admin_token(file: &Path) -> Result<String, String> {
+    let say = |error: std::io::Error| format!("{}: {error}", file.display());
+    match fs::read_to_string(file) {
+        Ok(token) if !token.trim().is_empty() => return Ok(token.trim().into()),
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(say(error)),
+    }
+    let token = hex(&random::seed());
+    crate::centres::write_secret(file, &token).map_err(say)?;
+    Ok(token)
+}
+
+fn serve_http(runtime: &tokio::runtime::Handle, listener: TcpListener, api: Api) -> Result<(), String> {
+    let _inside = runtime.enter();
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| error.to_string())?;
+    runtime.spawn(async move {
+        if let Err(error) = axum::serve(listener, http::router(api)).await {
+            tracing::error!(%error, "the HTTP API has ended");
+        }
+    });
+    Ok(())
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}

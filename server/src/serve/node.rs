@@ -1,0 +1,164 @@
+//! [`RunningNode`]: the engines, media and journal as the API sees them.
+
+use crate::http::{Answer, Node};
+use crate::journal::Journal;
+use crate::media::MediaWorkers;
+use crate::net::tcp::Tcp;
+use crate::runtime::{EngineMetrics, Engines, Mail, metrics};
+use hotline_base::Partition;
+use hotline_engine::CallId;
+use hotline_engine::config::Directory;
+use hotline_engine::event::Event;
+use hotline_engine::input::{Counts, Refusal, Reply, Request};
+use hotline_media::asset::Library;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+
+/// Longest the API waits for an engine.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+/// Longest a reader waits for the projections.
+const PROJECTION_TIME_MAX: Duration = Duration::from_secs(5);
+/// Events read of the journal at once.
+const EVENTS_AT_ONCE: usize = 1_000;
+
+/// A node that runs, seen from outside its engines.
+pub(crate) struct RunningNode {
+    pub(super) engines: Engines,
+    metrics: Vec<Arc<EngineMetrics>>,
+    pub(super) media: MediaWorkers,
+    pub(super) journal: Journal,
+    tcp: Tcp,
+    projected: watch::Receiver<u64>,
+    pub(super) draining: AtomicBool,
+}
+
+impl RunningNode {
+    pub(super) fn new(
+        engines: Engines,
+        metrics: Vec<Arc<EngineMetrics>>,
+        media: MediaWorkers,
+        journal: Journal,
+        tcp: Tcp,
+        projected: watch::Receiver<u64>,
+    ) -> RunningNode {
+        let draining = AtomicBool::new(false);
+        RunningNode { engines, metrics, media, journal, tcp, projected, draining }
+    }
+
+    /// Posts a letter to every engine; what a full one does not take is tried again.
+    pub(super) fn tell(&self, mail: impl Fn() -> Mail) {
+        for engine in self.engines.all() {
+            let mut letter = mail();
+            for _ in 0..1_000 {
+                match engine.post(letter) {
+                    Ok(()) => break,
+                    Err(refused) => letter = refused,
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    /// Counts of all engines.
+    pub(super) fn counts(&self) -> Counts {
+        let mut all = Counts::default();
+        for counts in self.metrics.iter().map(|metrics| metrics.counts()) {
+            all.calls += counts.calls;
+            all.client_transactions += counts.client_transactions;
+            all.server_transactions += counts.server_transactions;
+        }
+        all
+    }
+}
+
+impl Node for RunningNode {
+    fn ask(&self, partition: Partition, request: Request) -> Answer<Result<Reply, Refusal>> {
+        let (answer, reply) = oneshot::channel();
+        let posted = self.engines.owner(partition).post(Mail::Ask { partition, request, answer });
+        Box::pin(async move {
+            if posted.is_err() {
+                return Err(busy("the engine has more to do than it can take"));
+            }
+            match tokio::time::timeout(ANSWER_TIME_MAX, reply).await {
+                Ok(Ok(reply)) => reply,
+                Ok(Err(_)) => Err(busy("the engine has stopped")),
+                Err(_) => Err(busy("the engine did not answer in time")),
+            }
+        })
+    }
+
+    fn reconfigure(&self, directory: Arc<Directory>, library: Arc<Library>) {
+        // Prompts first: a flow must not name one that the workers do not know.
+        self.media.set_library(&library);
+        self.tell(|| Mail::Config(Arc::clone(&directory)));
+    }
+
+    fn metrics(&self) -> String {
+        let mut out = metrics::render(self.metrics.iter().map(|metrics| &**metrics));
+        let journal = self.journal.status();
+        let total = |value: fn(&crate::media::MediaMetrics) -> u64| {
+            self.media.metrics().map(value).sum::<u64>()
+        };
+        let load = Ordering::Relaxed;
+        let values = [
+            ("hotline_journal_events_total", "counter", journal.events),
+            ("hotline_journal_bytes_total", "counter", journal.bytes),
+            ("hotline_journal_writes_total", "counter", journal.writes),
+            ("hotline_journal_failures_total", "counter", journal.failures),
+            ("hotline_journal_dropped_total", "counter", journal.dropped),
+            ("hotline_journal_backlog_bytes", "gauge", journal.backlog_bytes),
+            ("hotline_projection_behind", "gauge", journal.next.saturating_sub(*self.projected.borrow())),
+            ("hotline_sip_connections", "gauge", self.tcp.open() as u64),
+            ("hotline_media_received_total", "counter", total(|m| m.received.load(Ordering::Relaxed))),
+            ("hotline_media_unsent_total", "counter", total(|m| m.unsent.load(Ordering::Relaxed))),
+            ("hotline_media_left_out_ms_total", "counter", total(|m| m.left_out_ms.load(Ordering::Relaxed))),
+            ("hotline_media_ports_bound", "gauge", total(|m| m.bound.load(Ordering::Relaxed))),
+            ("hotline_media_ports_taken", "gauge", total(|m| m.taken.load(Ordering::Relaxed))),
+            ("hotline_draining", "gauge", u64::from(self.draining.load(load))),
+        ];
+        for (name, kind, value) in values {
+            let _always = write!(out, "# TYPE {name} {kind}\n{name} {value}\n");
+        }
+        out
+    }
+
+    fn not_ready(&self) -> Option<String> {
+        self.draining.load(Ordering::Acquire).then(|| "draining: no new calls are taken".into())
+    }
+
+    fn events(&self, call: CallId, from: u64, to: Option<u64>) -> Result<Vec<Event>, String> {
+        let published = *self.journal.published().borrow();
+        let limit = to.map_or(published, |to| to.saturating_add(1).min(published));
+        let mut reader = self.journal.reader(from);
+        let mut events = Vec::new();
+        loop {
+            let entries = reader.batch(limit, EVENTS_AT_ONCE).map_err(|error| error.to_string())?;
+            if entries.is_empty() {
+                return Ok(events);
+            }
+            let concerned = entries.into_iter().map(|entry| entry.event);
+            events.extend(concerned.filter(|event| crate::trace::concerns(event, call)));
+        }
+    }
+
+    fn projected(&self) -> Answer<()> {
+        let wanted = *self.journal.published().borrow();
+        let mut projected = self.projected.clone();
+        Box::pin(async move {
+            let reached = projected.wait_for(|position| *position >= wanted);
+            // A database that stands still answers with what it has.
+            let _late = tokio::time::timeout(PROJECTION_TIME_MAX, reached).await;
+        })
+    }
+
+    fn journal_from(&self, call: CallId) -> Option<u64> {
+        self.journal.open_from(call)
+    }
+}
+
+fn busy(text: &str) -> Refusal {
+    Refusal { status: 503, code: "engine_busy".into(), text: text.into() }
+}

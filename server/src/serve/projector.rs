@@ -1,0 +1,171 @@
+//! [`Projector`]: the thread that reads the journal and writes the store.
+//!
+//! Owns: reading on when something was appended, batches, trying again when the database refuses.
+//! Does not own: what follows from an event ([`Projection`]).
+
+use crate::journal::{Journal, Reader};
+use crate::store::projector::Projection;
+use crate::store::{Batch, Store};
+use hotline_base::Partition;
+use hotline_engine::event::StoredBinding;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// Events of one transaction.
+const EVENTS_PER_BATCH: usize = 2_000;
+/// Between transactions, so that those of a busy second are few.
+const REST: Duration = Duration::from_millis(10);
+/// Longest without looking: refreshed bindings are written this often.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+/// Before a refused transaction is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+/// Tries of a refused transaction once the server is stopping.
+const TRIES_AT_STOP: u32 = 6;
+
+/// A running projector.
+pub(super) struct Projector {
+    done: watch::Receiver<u64>,
+    stop: Arc<AtomicBool>,
+    wake: Arc<tokio::sync::Notify>,
+    thread: JoinHandle<()>,
+}
+
+struct Work {
+    journal: Journal,
+    store: Store,
+    bindings: mpsc::Receiver<(Partition, StoredBinding)>,
+    runtime: tokio::runtime::Handle,
+    projection: Projection,
+    reader: Reader,
+    done: watch::Sender<u64>,
+    stop: Arc<AtomicBool>,
+    wake: Arc<tokio::sync::Notify>,
+}
+
+impl Projector {
+    /// Starts where the store says that it stands.
+    pub(super) fn start(
+        journal: Journal,
+        store: Store,
+        bindings: mpsc::Receiver<(Partition, StoredBinding)>,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Projector, String> {
+        let progress = runtime.block_on(store.progress()).map_err(|error| error.to_string())?;
+        let projection = Projection::new(progress.0, progress.1);
+        let reader = journal.reader(projection.position());
+        let (done, waiting) = watch::channel(projection.position());
+        let (stop, wake) = (Arc::new(AtomicBool::new(false)), Arc::new(tokio::sync::Notify::new()));
+        let mut work = Work {
+            journal,
+            store,
+            bindings,
+            runtime: runtime.clone(),
+            projection,
+            reader,
+            done,
+            stop: Arc::clone(&stop),
+            wake: Arc::clone(&wake),
+        };
+        let thread = std::thread::Builder::new()
+            .name("projector".into())
+            .spawn(move || work.run())
+            .map_err(|error| error.to_string())?;
+        Ok(Projector { done: waiting, stop, wake, thread })
+    }
+
+    /// The sequence number up to which everything is in the store.
+    pub(super) fn done(&self) -> watch::Receiver<u64> {
+        self.done.clone()
+    }
+
+    /// Waits until everything that is in the journal now is in the store, or the thread is gone.
+    pub(super) async fn caught_up(&self, journal: &Journal) {
+        let wanted = *journal.published().borrow();
+        let mut done = self.done.clone();
+        let _gone = done.wait_for(|position| *position >= wanted).await;
+    }
+
+    /// Writes what there is and ends.
+    pub(super) fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        self.wake.notify_one();
+        if self.thread.join().is_err() {
+            tracing::error!("the projector ended badly; the next start reads on where it stood");
+        }
+    }
+}
+
+impl Work {
+    fn run(&mut self) {
+        let mut published = self.journal.published();
+        loop {
+            let stopping = self.stop.load(Ordering::Acquire);
+            let limit = *published.borrow_and_update();
+            let more = self.step(limit);
+            if more {
+                continue;
+            }
+            if stopping {
+                return;
+            }
+            let wake = Arc::clone(&self.wake);
+            self.runtime.block_on(async {
+                tokio::time::sleep(REST).await;
+                tokio::select! {
+                    _ = published.changed() => {}
+                    () = wake.notified() => {}
+                    () = tokio::time::sleep(WAIT_MAX) => {}
+                }
+            });
+        }
+    }
+
+    /// One batch; whether there is more to read.
+    fn step(&mut self, limit: u64) -> bool {
+        while let Ok((partition, binding)) = self.bindings.try_recv() {
+            self.projection.refreshed(partition, binding);
+        }
+        let entries = match self.reader.batch(limit, EVENTS_PER_BATCH) {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::error!(%error, "the journal cannot be read");
+                Vec::new()
+            }
+        };
+        let more = !entries.is_empty();
+        let mut batch = Batch::default();
+        for entry in entries {
+            self.projection.apply(entry.sequence, entry.event, &mut batch);
+        }
+        if self.projection.complete(&mut batch) {
+            self.write(&batch);
+        }
+        self.journal.projected(self.projection.needed_from());
+        self.done.send_replace(self.reader.position());
+        more
+    }
+
+    /// Until the database takes it: the events are safe in the journal meanwhile.
+    fn write(&mut self, batch: &Batch) {
+        let mut tries_left = TRIES_AT_STOP;
+        let mut failed = false;
+        while let Err(error) = self.runtime.block_on(self.store.write(batch)) {
+            tracing::error!(%error, "the store cannot be written; calls go on, records wait in the journal");
+            failed = true;
+            if self.stop.load(Ordering::Acquire) {
+                tries_left -= 1;
+                if tries_left == 0 {
+                    tracing::error!("records that wait in the journal are written at the next start");
+                    return;
+                }
+            }
+            std::thread::sleep(RETRY);
+        }
+        if failed {
+            tracing::info!("the store can be written again");
+        }
+    }
+}

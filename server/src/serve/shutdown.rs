@@ -1,0 +1,119 @@
+//! Stopping: first no new calls, then no calls, then nothing.
+//!
+//! SIGTERM or SIGINT drains: new calls get 503 with Retry-After, calls in progress go on up to
+//! `[node] drain_s`. A second one releases them at once. SIGHUP reads prompts and configuration
+//! anew.
+
+use super::Running;
+use crate::http::Node;
+use crate::runtime::Mail;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+
+/// How often the counts are looked at.
+const LOOK: Duration = Duration::from_millis(50);
+/// The engines' counts are at most a round old while they drain; this is longer than a round.
+const COUNTS_FRESH: Duration = Duration::from_millis(300);
+/// How long released calls have to say good-bye.
+const GOOD_BYE_MAX: Duration = Duration::from_secs(3);
+
+/// Waits for the order to stop, and drains; gives how many orders came.
+pub(super) async fn until_stopped(running: &Running, drain_s: u32) -> u32 {
+    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    let [Ok(mut term), Ok(mut int), Ok(mut hup)] = kinds.map(signal) else {
+        tracing::error!("signals cannot be received");
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::select! {
+            _ = term.recv() => break,
+            _ = int.recv() => break,
+            _ = hup.recv() => reload(running).await,
+        }
+    }
+    let node = &running.node;
+    node.draining.store(true, Ordering::Release);
+    node.tell(|| Mail::Freeze(true));
+    let calls = node.counts().calls;
+    tracing::info!(calls, limit_s = drain_s, "draining: no new calls; a second signal stops at once");
+    let told = tokio::select! {
+        () = calls_gone(running, drain_s) => 1,
+        () = either(&mut term, &mut int) => 2,
+    };
+    node.tell(|| Mail::ReleaseAll);
+    let quiet = quiet(running);
+    let _late = tokio::time::timeout(GOOD_BYE_MAX, quiet).await;
+    told
+}
+
+async fn either(term: &mut Signal, int: &mut Signal) {
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+async fn calls_gone(running: &Running, drain_s: u32) {
+    let begun = Instant::now();
+    let limit = Duration::from_secs(u64::from(drain_s));
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if begun.elapsed() >= COUNTS_FRESH && running.node.counts().calls == 0 {
+            return;
+        }
+        if begun.elapsed() >= limit.max(COUNTS_FRESH) {
+            let calls = running.node.counts().calls;
+            tracing::warn!(calls, "the limit for draining has passed; the calls left are released");
+            return;
+        }
+    }
+}
+
+/// Until no call is left and every request of ours is answered.
+async fn quiet(running: &Running) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let counts = running.node.counts();
+        if counts.calls == 0 && counts.client_transactions == 0 {
+            return;
+        }
+    }
+}
+
+/// SIGHUP: prompts and configuration as they are now.
+async fn reload(running: &Running) {
+    let snapshot = running.centres.lock().await.snapshot();
+    match snapshot {
+        Ok(snapshot) => {
+            snapshot.broken.iter().for_each(|line| tracing::error!("{line}"));
+            let version = snapshot.directory.version;
+            running.node.reconfigure(snapshot.directory, snapshot.library);
+            tracing::info!(version, "reloaded: prompts and the configuration in the store; other node settings at the next start");
+        }
+        Err(error) => tracing::error!(%error, "nothing was reloaded"),
+    }
+}
+
+impl Running {
+    /// Ends all threads; what happened is on disk and in the store when this returns.
+    pub(super) fn stop(self, runtime: &tokio::runtime::Handle) {
+        self.node.tell(|| Mail::Stop);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("an engine ended badly");
+            }
+        }
+        self.node.media.stop();
+        for thread in self.media_threads {
+            if thread.join().is_err() {
+                tracing::error!("a media worker ended badly");
+            }
+        }
+        self.node.journal.close();
+        self.projector.stop();
+        runtime.block_on(self.store.close());
+        tracing::info!("stopped");
+    }
+}
