@@ -5,7 +5,7 @@
 //!      → configuration → sockets → media → engines (with what the store knows) → TCP, HTTP → banner
 //! SIGTERM: no new calls → calls end (up to a limit) → the rest is released → threads end
 //! ```
-//! Owns: that order, the lock on the data directory, signals. Does not own: what the parts do.
+//! Owns: that order, signals. Does not own: what the parts do.
 
 mod banner;
 mod node;
@@ -23,7 +23,7 @@ use crate::media::{MediaSettings, MediaThread, MediaWorkers, UdpIo};
 use crate::net::tcp::Tcp;
 use crate::net::udp::UdpSet;
 use crate::net::{Bind, SocketSource, raise_descriptor_limit};
-use crate::random;
+use crate::{data_dir, random};
 use crate::runtime::{EngineHandle, EngineMetrics, EngineParts, EngineThread, Engines, Inbox};
 use crate::store::Store;
 use hotline_base::{Epoch, Partition, Redacted, Rng};
@@ -35,7 +35,7 @@ use hotline_media::command::Codec;
 use hotline_sip::Transport;
 use node::RunningNode;
 use projector::Projector;
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
@@ -47,40 +47,6 @@ use tokio::sync::mpsc;
 const RUNTIME_THREADS: usize = 2;
 /// Refreshed bindings that may wait for the projector; more are written at their next refresh.
 const REFRESHED_MAX: usize = 65_536;
-
-/// Holds the data directory for one process; released when dropped or when the process ends.
-#[derive(Debug)]
-pub struct Lock {
-    _file: File,
-}
-
-/// Takes the data directory for this process.
-///
-/// # Errors
-/// One line: another process has it, or it cannot be written.
-pub fn lock(data_dir: &Path) -> Result<Lock, String> {
-    let path = data_dir.join("lock");
-    let say = |error: std::io::Error| format!("{}: {error}", path.display());
-    let options = || File::options().create(true).read(true).write(true).truncate(false).open(&path);
-    let mut file = options().map_err(say)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let owner = fs::read_to_string(&path).unwrap_or_default();
-            let owner = match owner.trim() {
-                "" => String::new(),
-                pid => format!(" (process {pid})"),
-            };
-            return Err(format!(
-                "{}: a server is already running on this data directory{owner}; stop it, or set [node] data_dir",
-                data_dir.display()
-            ));
-        }
-        Err(TryLockError::Error(error)) => return Err(say(error)),
-    }
-    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(say)?;
-    Ok(Lock { _file: file })
-}
 
 /// Runs the server until it is told to stop.
 ///
@@ -116,7 +82,7 @@ pub(crate) struct Running {
     projector: Projector,
     threads: Vec<JoinHandle<()>>,
     media_threads: Vec<JoinHandle<()>>,
-    _lock: Lock,
+    _lock: data_dir::Lock,
 }
 
 /// What the disk gave: everything that must be right before a packet is read.
@@ -134,9 +100,7 @@ pub(crate) fn start(
     runtime: &tokio::runtime::Handle,
     source: &mut (impl SocketSource + Clone + 'static),
 ) -> Result<Running, String> {
-    let dir = &config.data_dir;
-    fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-    let lock = lock(dir)?;
+    let lock = data_dir::lock(&config.data_dir)?;
     let recovered = recover(config, runtime)?;
     let (mut centres, notes) = runtime.block_on(Centres::open(recovered.store.clone(), config))?;
     let snapshot = centres.snapshot()?;

@@ -132,10 +132,12 @@ impl Work {
             Ok(entries) => entries,
             Err(error) => {
                 tracing::error!(%error, "the journal cannot be read");
-                Vec::new()
+                return false;
             }
         };
         let more = !entries.is_empty();
+        // Below the limit there may be nothing to read: an empty journal, or events that are lost.
+        let reached = if more { self.reader.position() } else { limit };
         let mut batch = Batch::default();
         for entry in entries {
             self.projection.apply(entry.sequence, entry.event, &mut batch);
@@ -144,7 +146,7 @@ impl Work {
             self.write(&batch);
         }
         self.journal.projected(self.projection.needed_from());
-        self.done.send_replace(self.reader.position());
+        self.done.send_replace(reached);
         more
     }
 
