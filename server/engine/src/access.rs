@@ -84,7 +84,12 @@ impl Tenancy {
 
     /// The trunk that a source address is. Where several are, the one by whose rules the number
     /// leads somewhere.
-    fn trunk_of(&self, config: &TenantConfig, flow: &Flow, invite: &Message) -> Option<&Arc<Trunk>> {
+    fn trunk_of(
+        &self,
+        config: &TenantConfig,
+        flow: &Flow,
+        invite: &Message,
+    ) -> Option<&Arc<Trunk>> {
         let source = flow.remote.ip();
         let mut from_here = self
             .trunks
@@ -147,7 +152,11 @@ impl Access {
             Method::Register => self.judge_register(door, flow, request),
             Method::Options => Admission::Answer(options(door, request)),
             // They mean something in a dialog only.
-            Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify
+            Method::Bye
+            | Method::Update
+            | Method::Info
+            | Method::Prack
+            | Method::Notify
             | Method::Cancel => Admission::Refuse(ResponseBuilder::new(request, 481)),
             _ => {
                 let refusal = ResponseBuilder::new(request, 405);
@@ -233,8 +242,7 @@ impl Access {
         let offered = softphone.map(algorithms);
         let offered = offered.as_deref().unwrap_or(&door.tenancy.usual);
         let protected = protected(door, request, offered);
-        let verdict =
-            self.authenticator.check(now.wall, &protected, &given, credentials.as_ref());
+        let verdict = self.authenticator.check(now.wall, &protected, &given, credentials.as_ref());
         match verdict {
             Verdict::Accepted => Proof::Given(given.username.to_owned()),
             Verdict::OtherUri => {
@@ -267,9 +275,9 @@ impl Access {
         let protected = protected(door, request, offered);
         let values = self.authenticator.challenge(door.now.wall, &protected, stale);
         let response = ResponseBuilder::new(request, 401);
-        values.iter().fold(response, |response, value| {
-            response.header(HeaderName::WwwAuthenticate, value)
-        })
+        values
+            .iter()
+            .fold(response, |response, value| response.header(HeaderName::WwwAuthenticate, value))
     }
 }
 
@@ -342,9 +350,9 @@ fn bad_content(request: &Message) -> Option<ResponseBuilder> {
 fn is_optional(request: &Message) -> bool {
     request.header_text(HeaderName::ContentDisposition).is_some_and(|value| {
         let parameters = value.split(';').skip(1);
-        parameters.map(|one| one.replace(' ', "")).any(|one| {
-            one.eq_ignore_ascii_case("handling=optional")
-        })
+        parameters
+            .map(|one| one.replace(' ', ""))
+            .any(|one| one.eq_ignore_ascii_case("handling=optional"))
     })
 }
 

@@ -196,9 +196,8 @@ impl Engine {
         let reply = if request == Request::Counts {
             Ok(Reply::Counts(self.counts()))
         } else {
-            let answered = self.with(partition, |tenant, shared| {
-                request::answer(tenant, now, shared, request)
-            });
+            let answered = self
+                .with(partition, |tenant, shared| request::answer(tenant, now, shared, request));
             answered.unwrap_or_else(|| Err(no_tenant()))
         };
         self.shared.out.push_back(Output::Reply { id, reply });
@@ -214,8 +213,7 @@ impl Engine {
             if !self.tenants.contains_key(&partition) {
                 let mark = Mark { partition, epoch: self.epoch };
                 let config = Arc::clone(config);
-                let tenant =
-                    Tenant::new(now, config, &directory.trunks, mark, &mut self.shared);
+                let tenant = Tenant::new(now, config, &directory.trunks, mark, &mut self.shared);
                 self.tenants.insert(partition, tenant);
                 self.with(partition, |tenant, shared| tenant.settle(now, shared));
                 continue;

@@ -16,6 +16,7 @@
 
 use crate::config::{Directory, Network, TenantConfig, Trunk};
 use crate::dialled::dialled_number;
+use bytes::Bytes;
 use hotline_base::{Now, Partition, Rng, SecretMap};
 use hotline_routing::number::NumberRules;
 use hotline_routing::route::Routes;
@@ -23,7 +24,6 @@ use hotline_sip::build::ResponseBuilder;
 use hotline_sip::header::NameAddr;
 use hotline_sip::mark::Mark;
 use hotline_sip::{Flow, Message, Method, Uri};
-use bytes::Bytes;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::collections::BTreeMap;
 use std::hash::Hasher;
@@ -373,7 +373,6 @@ impl Index {
         let found = self.domains.get(host);
         found.or_else(|| self.domains.get(&host.to_ascii_lowercase())).copied()
     }
-
 }
 
 /// The softphone number that From claims to be: its user is one, and its host is the tenant's, our
@@ -396,7 +395,11 @@ pub(crate) fn claims_agent(
 /// Whether a host names this server: the advertised name or address, or the local address. When
 /// the socket is bound to all addresses, every one but the peer's own may be ours.
 fn is_own_host(flow: &Flow, host: &str, advertise: Option<&str>) -> bool {
-    if advertise.is_some_and(|own| own.eq_ignore_ascii_case(host)) {
+    let named = |own: &str| {
+        let without_port = own.rsplit_once(':').map_or(own, |(name, _)| name);
+        own.eq_ignore_ascii_case(host) || without_port.eq_ignore_ascii_case(host)
+    };
+    if advertise.is_some_and(named) {
         return true;
     }
     let bare = host.trim_start_matches('[').trim_end_matches(']');

@@ -91,9 +91,11 @@ fn queues(tenant: &Tenant) -> Vec<QueueView> {
 /// Where a number leads, with each access code that was considered.
 fn route(tenant: &Tenant, dialled: &str) -> Result<Reply, Refusal> {
     let config = &tenant.parts.config;
-    let number = config.routing.number_rules.normalise(dialled).map_err(|why| {
-        refuse(400, "not_a_number", why.to_string())
-    })?;
+    let number = config
+        .routing
+        .number_rules
+        .normalise(dialled)
+        .map_err(|why| refuse(400, "not_a_number", why.to_string()))?;
     let (found, trace) = tenant.parts.routing.resolve_explained(&number);
     let mut why: Vec<String> = Vec::with_capacity(trace.len() + 2);
     if number != dialled {

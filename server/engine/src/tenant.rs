@@ -162,8 +162,15 @@ impl Tenant {
             // The tag is filled in by the endpoint.
             let response = refusal.response(&message, flow.remote, "");
             self.answer(shared, flow, &message, response);
-        } else if self.begins_something(&message) {
+        } else if message.is(&Method::Ack) || self.parts.endpoint.knows(&message) {
+            self.parts.endpoint.receive(now, flow, message);
+        } else if message.to().is_ok_and(|to| to.tag().is_none()) {
             self.begin(now, shared, flow, message);
+        } else if !self.calls.has_dialog(&message) {
+            // RFC 3261 §12.2.2; without a transaction, for anybody can make up a tag.
+            shared.counters.refused += 1;
+            let response = ResponseBuilder::new(&message, 481);
+            self.answer(shared, flow, &message, response);
         } else {
             self.parts.endpoint.receive(now, flow, message);
         }
@@ -172,13 +179,7 @@ impl Tenant {
         self.parts.before.clear();
     }
 
-    /// Whether a request stands outside all transactions and dialogs, and must be judged.
-    fn begins_something(&self, request: &Message) -> bool {
-        !request.is(&Method::Ack)
-            && request.to().is_ok_and(|to| to.tag().is_none())
-            && !self.parts.endpoint.knows(request)
-    }
-
+    /// A request outside all transactions and dialogs is judged first.
     fn begin(&mut self, now: Now, shared: &mut Shared, flow: Flow, request: Message) {
         let parts = &mut self.parts;
         let door = Door {
@@ -449,8 +450,7 @@ impl Tenant {
     }
 }
 
-/// A request inside a dialog is its call's; of a dialog nobody knows it is refused
-/// (RFC 3261 §12.2.2).
+/// A request inside a dialog is its call's. A dialog that ended since is no dialog any more.
 fn in_dialog(
     calls: &mut Calls,
     cx: &mut Context<'_>,
