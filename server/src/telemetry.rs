@@ -14,8 +14,9 @@ use tracing_subscriber::EnvFilter;
 /// # Errors
 /// The filter cannot be read; the text says which part.
 pub fn start(format: LogFormat, level: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(level)
-        .map_err(|error| format!("[log]: level = {level:?}; allowed a level or filter ({error})"))?;
+    let filter = EnvFilter::try_new(level).map_err(|error| {
+        format!("[log]: level = {level:?}; allowed a level or filter ({error})")
+    })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -62,7 +62,9 @@ pub enum OpenError {
         error: std::io::Error,
     },
     /// A newer program wrote it.
-    #[error("{path}: written by another version of hotline ({what}); start that version, or move the directory away")]
+    #[error(
+        "{path}: written by another version of hotline ({what}); start that version, or move the directory away"
+    )]
     Version {
         /// Which file.
         path: String,

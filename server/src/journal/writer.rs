@@ -166,14 +166,10 @@ impl Journal {
         let recovery::Recovered { next, open } = recover(directory)?;
         let calls: BTreeMap<_, _> = open.calls.iter().map(|(call, (at, _))| (*call, *at)).collect();
         let open_from = calls.values().copied().min().unwrap_or(next);
-        let header = Header {
-            node: node.into(),
-            epoch,
-            first: next,
-            open_from,
-            created: Clock.wall(),
-        };
-        let (file, end) = begin_segment(directory, &header).map_err(|error| at(directory, error))?;
+        let header =
+            Header { node: node.into(), epoch, first: next, open_from, created: Clock.wall() };
+        let (file, end) =
+            begin_segment(directory, &header).map_err(|error| at(directory, error))?;
         let writer = Writer {
             node: node.into(),
             epoch,
@@ -430,7 +426,10 @@ impl Writer {
         match self.write(&backlog) {
             Ok(()) => {
                 self.failing = false;
-                tracing::info!(bytes = backlog.len(), "the journal can be written again; nothing that waited was lost");
+                tracing::info!(
+                    bytes = backlog.len(),
+                    "the journal can be written again; nothing that waited was lost"
+                );
             }
             Err(error) => {
                 self.backlog = backlog;
@@ -470,12 +469,8 @@ impl Writer {
 fn begin_segment(directory: &Path, header: &Header) -> io::Result<(File, u64)> {
     let bytes = header.encode();
     let unfinished = directory.join("next.unfinished");
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&unfinished)?;
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
     file.write_all_at(&bytes, 0)?;
     fs::rename(&unfinished, segment::path(directory, header.first))?;
     // The name must outlive a loss of power too.

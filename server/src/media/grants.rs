@@ -31,7 +31,8 @@ impl Grants {
 
     /// Divides ports so that the engine with the fewest gets the next.
     pub fn divide(&mut self, ports: Vec<PortGrant>) -> Vec<(u16, Vec<PortGrant>)> {
-        let mut shares: Vec<(u16, Vec<PortGrant>)> = (0..).map(|engine| (engine, Vec::new())).take(self.free.len()).collect();
+        let mut shares: Vec<(u16, Vec<PortGrant>)> =
+            (0..).map(|engine| (engine, Vec::new())).take(self.free.len()).collect();
         for port in ports {
             let fewest = self.free.iter().enumerate().min_by_key(|(_, free)| **free);
             let Some(engine) = fewest.map(|(engine, _)| engine) else { break };

@@ -93,7 +93,8 @@ impl<S: SocketSource> MediaIo for UdpIo<S> {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        let sockets = self.events.iter().map(mio::event::Event::token).filter(|token| *token != WAKE);
+        let sockets =
+            self.events.iter().map(mio::event::Event::token).filter(|token| *token != WAKE);
         self.ready.extend(sockets.map(|token| (token.0, PACKETS_PER_TURN)));
     }
 
@@ -123,7 +124,14 @@ impl<S: SocketSource> MediaIo for UdpIo<S> {
 }
 
 impl<S: SocketSource> Sink for UdpIo<S> {
-    fn send(&mut self, port: PortIndex, channel: Channel, to: SocketAddr, header: &[u8], payload: &[u8]) {
+    fn send(
+        &mut self,
+        port: PortIndex,
+        channel: Channel,
+        to: SocketAddr,
+        header: &[u8],
+        payload: &[u8],
+    ) {
         let index = port.0 as usize * 2 + usize::from(channel == Channel::Rtcp);
         let length = header.len() + payload.len();
         let (Some(socket), Some(packet)) = (self.sockets.get(index), self.packet.get_mut(..length))

@@ -94,7 +94,9 @@ impl MediaWorkers {
     /// such worker or it is full.
     pub fn post(&self, engine: u16, command: Command) -> bool {
         let worker = leg_of(&command).worker;
-        self.workers.get(usize::from(worker)).is_some_and(|way| way.post(Order::Command(engine, command)))
+        self.workers
+            .get(usize::from(worker))
+            .is_some_and(|way| way.post(Order::Command(engine, command)))
     }
 
     /// Gives all workers another library.
@@ -167,7 +169,8 @@ impl<I: MediaIo + 'static> MediaThread<I> {
         let (mut ways, mut threads) = (Vec::new(), Vec::new());
         for (number, (io, waker)) in (0..count).zip(ios) {
             let (sender, orders) = crossbeam_channel::bounded(ORDERS_MAX);
-            let (awake, metrics) = (Arc::new(AtomicBool::new(true)), Arc::new(MediaMetrics::default()));
+            let (awake, metrics) =
+                (Arc::new(AtomicBool::new(true)), Arc::new(MediaMetrics::default()));
             let mut thread = MediaThread {
                 settings: MediaSettings { worker: (number, count), ..settings.clone() },
                 worker: Worker::new(number, Vec::new(), Arc::clone(library), rng.fork()),
@@ -184,7 +187,10 @@ impl<I: MediaIo + 'static> MediaThread<I> {
                 stopping: false,
             };
             if thread.bind(BINDS_AT_START) == 0 {
-                return Err(io::Error::new(io::ErrorKind::AddrInUse, "no port pair of the range is free"));
+                return Err(io::Error::new(
+                    io::ErrorKind::AddrInUse,
+                    "no port pair of the range is free",
+                ));
             }
             ways.push(Way { sender, waker, awake, metrics });
             let name = format!("media-{number}");
@@ -236,7 +242,9 @@ impl<I: MediaIo + 'static> MediaThread<I> {
             self.obey(now, order);
         }
         for _ in 0..PACKETS_PER_MS {
-            let Some((port, channel, from, length)) = self.io.receive(&mut self.buffer[..]) else { break };
+            let Some((port, channel, from, length)) = self.io.receive(&mut self.buffer[..]) else {
+                break;
+            };
             let bytes = self.buffer.get(..length).unwrap_or_default();
             self.metrics.received.fetch_add(1, Ordering::Relaxed);
             match channel {
@@ -260,7 +268,10 @@ impl<I: MediaIo + 'static> MediaThread<I> {
             let left_out = earliest - self.due;
             if self.worker.open_legs() > 0 {
                 self.metrics.left_out_ms.fetch_add(left_out, Ordering::Relaxed);
-                tracing::warn!(ms = left_out, "a media worker stood still; that much audio was left out");
+                tracing::warn!(
+                    ms = left_out,
+                    "a media worker stood still; that much audio was left out"
+                );
             }
             self.due = earliest;
         }
@@ -326,7 +337,8 @@ impl<I: MediaIo + 'static> MediaThread<I> {
                 None => {
                     let Event::Granted { ports } = event else { continue };
                     let shares = self.grants.divide(ports).into_iter();
-                    self.untaken.extend(shares.map(|(engine, ports)| (engine, Event::Granted { ports })));
+                    self.untaken
+                        .extend(shares.map(|(engine, ports)| (engine, Event::Granted { ports })));
                 }
             }
         }

@@ -34,7 +34,11 @@ pub trait SocketSource: Send {
     ///
     /// # Errors
     /// [`ListenError`]: what to do is in its text.
-    fn listener(&mut self, what: &'static str, address: SocketAddr) -> Result<TcpListener, ListenError>;
+    fn listener(
+        &mut self,
+        what: &'static str,
+        address: SocketAddr,
+    ) -> Result<TcpListener, ListenError>;
 
     /// The RTP and RTCP sockets of a pair.
     ///
@@ -67,7 +71,9 @@ fn remedy(error: &io::Error, address: SocketAddr, what: &str) -> String {
             address.port()
         ),
         io::ErrorKind::AddrNotAvailable => {
-            format!("; this machine does not have that address (ip address lists them): change {key}")
+            format!(
+                "; this machine does not have that address (ip address lists them): change {key}"
+            )
         }
         io::ErrorKind::PermissionDenied => {
             format!("; ports below 1024 need a privilege: change {key}")
@@ -99,9 +105,14 @@ impl SocketSource for Bind {
         (0..count).map(|_| share()).collect::<io::Result<_>>().map_err(refused)
     }
 
-    fn listener(&mut self, what: &'static str, address: SocketAddr) -> Result<TcpListener, ListenError> {
+    fn listener(
+        &mut self,
+        what: &'static str,
+        address: SocketAddr,
+    ) -> Result<TcpListener, ListenError> {
         let bind = || {
-            let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+            let socket =
+                Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
             if address.is_ipv6() {
                 socket.set_only_v6(true)?;
             }
@@ -116,9 +127,8 @@ impl SocketSource for Bind {
     }
 
     fn media_pair(&mut self, address: IpAddr, rtp: u16) -> io::Result<(UdpSocket, UdpSocket)> {
-        let bind = |port| {
-            bind_udp(SocketAddr::new(address, port), false, MEDIA_BUFFER_BYTES, DSCP_AUDIO)
-        };
+        let bind =
+            |port| bind_udp(SocketAddr::new(address, port), false, MEDIA_BUFFER_BYTES, DSCP_AUDIO);
         Ok((bind(rtp)?, bind(rtp.checked_add(1).ok_or(io::ErrorKind::InvalidInput)?)?))
     }
 }
@@ -178,7 +188,8 @@ mod tests {
             assert!(refused.contains("ss -lunp") && !refused.contains('\n'), "{refused}");
         }
         let listener = Bind.listener("http", "127.0.0.1:0".parse().unwrap()).unwrap();
-        let refused = Bind.listener("http", listener.local_addr().unwrap()).unwrap_err().to_string();
+        let refused =
+            Bind.listener("http", listener.local_addr().unwrap()).unwrap_err().to_string();
         assert!(refused.contains("change [http] listen"), "{refused}");
     }
 

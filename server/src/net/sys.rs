@@ -111,7 +111,11 @@ fn control_of(header: &libc::msghdr) -> (Option<IpAddr>, Option<Wall>) {
             match (control.cmsg_level, control.cmsg_type) {
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                     let info: libc::in_pktinfo = data.cast::<libc::in_pktinfo>().read_unaligned();
-                    let address = Ipv4Addr::from(u32::from_be(info.ipi_spec_dst.s_addr));
+                    // An ICMP error names only the address that it was sent to.
+                    let of = |address: libc::in_addr| Ipv4Addr::from(u32::from_be(address.s_addr));
+                    let address = of(info.ipi_spec_dst);
+                    let address =
+                        if address.is_unspecified() { of(info.ipi_addr) } else { address };
                     local = Some(IpAddr::V4(address));
                 }
                 (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {

@@ -24,6 +24,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
 
 /// Connections at once; more are closed at once.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -99,15 +100,15 @@ impl Tcp {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Accepts until the process ends.
+    /// Accepts until the task is aborted.
     ///
     /// # Errors
     /// The listener cannot be used.
-    pub fn accept(&self, listener: std::net::TcpListener) -> io::Result<()> {
+    pub fn accept(&self, listener: std::net::TcpListener) -> io::Result<JoinHandle<()>> {
         let tcp = self.clone();
         let _inside = self.runtime.enter();
         let listener = TcpListener::from_std(listener)?;
-        self.runtime.spawn(async move {
+        Ok(self.runtime.spawn(async move {
             loop {
                 match listener.accept().await {
                     Ok((stream, remote)) => tcp.accepted(stream, remote),
@@ -118,8 +119,7 @@ impl Tcp {
                     }
                 }
             }
-        });
-        Ok(())
+        }))
     }
 
     fn accepted(&self, stream: TcpStream, remote: SocketAddr) {
@@ -145,7 +145,8 @@ impl Tcp {
         let to_peer = sender.clone();
         self.open.fetch_add(1, Ordering::Relaxed);
         self.runtime.spawn(async move {
-            let connected = tokio::time::timeout(CONNECT_TIME_MAX, TcpStream::connect(remote)).await;
+            let connected =
+                tokio::time::timeout(CONNECT_TIME_MAX, TcpStream::connect(remote)).await;
             match connected {
                 Ok(Ok(stream)) => {
                     tcp.tell(|| Mail::Opened(id, to_peer.clone())).await;
@@ -254,7 +255,11 @@ async fn read(
     }
 }
 
-async fn write(mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Bytes>, sender: &ConnectionSender) {
+async fn write(
+    mut writer: OwnedWriteHalf,
+    mut queue: mpsc::Receiver<Bytes>,
+    sender: &ConnectionSender,
+) {
     while let Some(bytes) = queue.recv().await {
         sender.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
         let written = tokio::time::timeout(WRITE_TIME_MAX, writer.write_all(&bytes)).await;

@@ -150,7 +150,8 @@ mod tests {
         for (wildcard, own) in [("0.0.0.0:0", "127.0.0.7"), ("[::]:0", "::1")] {
             let (set, port) = set(wildcard);
             let own: IpAddr = own.parse().unwrap();
-            let peer = UdpSocket::bind((if own.is_ipv4() { "127.0.0.1" } else { "::1" }, 0)).unwrap();
+            let peer =
+                UdpSocket::bind((if own.is_ipv4() { "127.0.0.1" } else { "::1" }, 0)).unwrap();
             peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
             peer.send_to(b"ping", (own, port)).unwrap();
             let mut buffer = [0; 100];

@@ -4,10 +4,10 @@
 //! be remembered with one write; and only then let anything leave. Nothing the world can see comes
 //! before its event is safe from a killed process.
 
+use super::Engines;
 use super::mail::{Inbox, Mail, WAKE};
 use super::metrics::EngineMetrics;
 use super::shed::{Class, overloaded};
-use super::Engines;
 use crate::clock::Clock;
 use crate::journal::{Batch, Journal};
 use crate::media::MediaWorkers;
@@ -134,7 +134,11 @@ impl<C: Core> EngineThread<C> {
     pub fn start(parts: EngineParts<C>, first: Vec<Input>) -> io::Result<JoinHandle<()>> {
         let registry = parts.inbox.poll.registry();
         for (index, descriptor) in parts.udp.descriptors().enumerate() {
-            registry.register(&mut SourceFd(&descriptor), mio::Token(index), mio::Interest::READABLE)?;
+            registry.register(
+                &mut SourceFd(&descriptor),
+                mio::Token(index),
+                mio::Interest::READABLE,
+            )?;
         }
         let sockets = parts.udp.descriptors().count();
         let mut engine = EngineThread {
@@ -354,7 +358,8 @@ impl<C: Core> EngineThread<C> {
 
     fn closed(&mut self, id: ConnectionId) {
         self.connections.remove(&id);
-        let remote = self.outbound.iter().find(|(_, made)| made.id == id).map(|(remote, _)| *remote);
+        let remote =
+            self.outbound.iter().find(|(_, made)| made.id == id).map(|(remote, _)| *remote);
         if let Some(made) = remote.and_then(|remote| self.outbound.remove(&remote))
             && !made.opened
         {
@@ -455,7 +460,11 @@ impl<C: Core> EngineThread<C> {
     }
 
     /// To a peer's listening port: on the connection made to it before, else on a new one.
-    fn send_to_listener(&mut self, flow: Flow, bytes: Bytes) -> Result<(), crate::net::tcp::Unsendable> {
+    fn send_to_listener(
+        &mut self,
+        flow: Flow,
+        bytes: Bytes,
+    ) -> Result<(), crate::net::tcp::Unsendable> {
         if flow.transport != Transport::Tcp {
             return Err(crate::net::tcp::Unsendable);
         }

@@ -96,12 +96,28 @@ pub fn render<'m>(engines: impl Iterator<Item = &'m EngineMetrics> + Clone) -> S
         ("hotline_sip_datagrams_total", "Datagrams read", total(|m| m.datagrams.load(Relaxed))),
         ("hotline_sip_malformed_total", "What was no SIP", total(|m| m.malformed.load(Relaxed))),
         ("hotline_sip_unplaced_total", "Messages for nobody", total(|m| m.unplaced.load(Relaxed))),
-        ("hotline_engine_hand_over_failed_total", "Messages a full engine did not take", total(|m| m.hand_over_failed.load(Relaxed))),
-        ("hotline_sip_send_failed_total", "Datagrams that could not be sent", total(|m| m.send_failed.load(Relaxed))),
-        ("hotline_media_commands_lost_total", "Media commands without a worker", total(|m| m.media_lost.load(Relaxed))),
+        (
+            "hotline_engine_hand_over_failed_total",
+            "Messages a full engine did not take",
+            total(|m| m.hand_over_failed.load(Relaxed)),
+        ),
+        (
+            "hotline_sip_send_failed_total",
+            "Datagrams that could not be sent",
+            total(|m| m.send_failed.load(Relaxed)),
+        ),
+        (
+            "hotline_media_commands_lost_total",
+            "Media commands without a worker",
+            total(|m| m.media_lost.load(Relaxed)),
+        ),
         ("hotline_engine_rounds_total", "Rounds of the engines", total(|m| m.rounds.load(Relaxed))),
         ("hotline_calls_total", "Calls admitted", total(|m| m.counts().calls_total)),
-        ("hotline_sip_messages_total", "SIP messages handled", total(|m| m.counts().messages_total)),
+        (
+            "hotline_sip_messages_total",
+            "SIP messages handled",
+            total(|m| m.counts().messages_total),
+        ),
         ("hotline_sip_refused_total", "Requests refused", total(|m| m.counts().refused_total)),
     ];
     for (name, help, value) in counters {
@@ -112,19 +128,41 @@ pub fn render<'m>(engines: impl Iterator<Item = &'m EngineMetrics> + Clone) -> S
         ("hotline_waiting", "Callers waiting", total(|m| m.counts().waiting)),
         ("hotline_agents_signed_in", "Agents signed in", total(|m| m.counts().signed_in)),
         ("hotline_bindings", "Registered contacts", total(|m| m.counts().bindings)),
-        ("hotline_client_transactions", "Client transactions", total(|m| m.counts().client_transactions)),
-        ("hotline_server_transactions", "Server transactions", total(|m| m.counts().server_transactions)),
+        (
+            "hotline_client_transactions",
+            "Client transactions",
+            total(|m| m.counts().client_transactions),
+        ),
+        (
+            "hotline_server_transactions",
+            "Server transactions",
+            total(|m| m.counts().server_transactions),
+        ),
         ("hotline_timers", "Timers set", total(|m| m.counts().timers)),
         ("hotline_media_legs", "Media legs open", total(|m| m.counts().legs)),
-        ("hotline_media_ports_free", "Media ports granted and free", total(|m| m.counts().ports_free)),
+        (
+            "hotline_media_ports_free",
+            "Media ports granted and free",
+            total(|m| m.counts().ports_free),
+        ),
         ("hotline_media_ports_used", "Media ports in use", total(|m| m.counts().ports_used)),
-        ("hotline_engine_lag_ms", "Longest wait of a datagram in the last second", total(|m| m.lag_ms.load(Relaxed))),
+        (
+            "hotline_engine_lag_ms",
+            "Longest wait of a datagram in the last second",
+            total(|m| m.lag_ms.load(Relaxed)),
+        ),
     ];
     for (name, help, value) in gauges {
         line(&mut out, name, help, "gauge", value);
     }
     let longest = engines.clone().map(|m| m.input_max_ns.load(Relaxed)).max().unwrap_or(0);
-    line(&mut out, "hotline_engine_input_longest_ns", "Longest input since start", "gauge", longest);
+    line(
+        &mut out,
+        "hotline_engine_input_longest_ns",
+        "Longest input since start",
+        "gauge",
+        longest,
+    );
     render_shed(&mut out, engines.clone());
     render_inputs(&mut out, engines);
     out

@@ -38,7 +38,9 @@ impl Class {
     /// The class of a message.
     pub fn of(message: &Message) -> Class {
         match message.method() {
-            None | Some(Method::Ack | Method::Cancel | Method::Bye | Method::Prack) => Class::InDialog,
+            None | Some(Method::Ack | Method::Cancel | Method::Bye | Method::Prack) => {
+                Class::InDialog
+            }
             Some(_) if has_to_tag(message) => Class::InDialog,
             Some(Method::Invite) => Class::Invite,
             Some(Method::Register) => Class::Register,
@@ -113,7 +115,8 @@ mod tests {
             let all = [Class::Other, Class::Register, Class::Invite, Class::InDialog];
             all.into_iter().filter(|class| class.is_shed(lag)).count()
         };
-        let counts: Vec<_> = [0, 99, 100, 250, 500, 3_999, 4_000].into_iter().map(shed_at).collect();
+        let counts: Vec<_> =
+            [0, 99, 100, 250, 500, 3_999, 4_000].into_iter().map(shed_at).collect();
         assert_eq!(counts, [0, 0, 1, 2, 3, 3, 4]);
         assert_eq!(shed_at(3_600_000), 0, "a clock that was set is no lag");
     }

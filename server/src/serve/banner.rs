@@ -32,7 +32,13 @@ pub(super) fn text(config: &NodeConfig, centres: &Centres, notes: &[String]) -> 
     for (_, centre) in centres.all() {
         let _always = writeln!(out, "Tenant {}:", centre.name());
         for (_, route) in centre.of_kind("called_route").take(ROUTES_SHOWN) {
-            let _always = writeln!(out, "  dial {}{} → {}", field(route, "access_code"), field(route, "extension_code"), destination(route));
+            let _always = writeln!(
+                out,
+                "  dial {}{} → {}",
+                field(route, "access_code"),
+                field(route, "extension_code"),
+                destination(route)
+            );
         }
     }
     first_call(&mut out, config, centres);
@@ -54,7 +60,10 @@ fn first_call(out: &mut String, config: &NodeConfig, centres: &Centres) -> Optio
     let (_, centre) = centres.all().first()?;
     let (_, agent) = centre.of_kind("agent").next()?;
     let (_, route) = centre.of_kind("called_route").last()?;
-    let number = agent.get("softphone").and_then(Json::as_object).map(|softphone| field(softphone, "number"))?;
+    let number = agent
+        .get("softphone")
+        .and_then(Json::as_object)
+        .map(|softphone| field(softphone, "number"))?;
     let password = config.data_dir.join("secrets").join(centre.name()).join(number);
     if !password.exists() {
         return None;

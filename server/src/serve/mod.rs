@@ -1,8 +1,9 @@
 //! Starting and stopping: the order in which everything comes up and goes down.
 //!
 //! ```text
-//! lock → store → epoch → journal → calls cut off are closed → projector catches up
-//!      → configuration → sockets → media → engines (with what the store knows) → TCP, HTTP → banner
+//! lock → sockets are bound → store → epoch → journal → calls cut off are closed
+//!      → projector catches up → configuration → media → engines (with what the store knows)
+//!      → TCP, HTTP → banner
 //! SIGTERM: no new calls → calls end (up to a limit) → the rest is released → threads end
 //! ```
 //! Owns: that order, signals. Does not own: what the parts do.
@@ -23,9 +24,9 @@ use crate::media::{MediaSettings, MediaThread, MediaWorkers, UdpIo};
 use crate::net::tcp::Tcp;
 use crate::net::udp::UdpSet;
 use crate::net::{Bind, SocketSource, raise_descriptor_limit};
-use crate::{data_dir, random};
 use crate::runtime::{EngineHandle, EngineMetrics, EngineParts, EngineThread, Engines, Inbox};
 use crate::store::Store;
+use crate::{data_dir, random};
 use hotline_base::{Epoch, Partition, Redacted, Rng};
 use hotline_engine::config::{Directory, EngineSettings};
 use hotline_engine::event::StoredBinding;
@@ -82,6 +83,8 @@ pub(crate) struct Running {
     projector: Projector,
     threads: Vec<JoinHandle<()>>,
     media_threads: Vec<JoinHandle<()>>,
+    /// What accepts connections.
+    tasks: Vec<tokio::task::JoinHandle<()>>,
     _lock: data_dir::Lock,
 }
 
@@ -101,13 +104,13 @@ pub(crate) fn start(
     source: &mut (impl SocketSource + Clone + 'static),
 ) -> Result<Running, String> {
     let lock = data_dir::lock(&config.data_dir)?;
+    let sockets = Sockets::bind(config, source)?;
     let recovered = recover(config, runtime)?;
     let (mut centres, notes) = runtime.block_on(Centres::open(recovered.store.clone(), config))?;
     let snapshot = centres.snapshot()?;
     for line in &snapshot.broken {
         tracing::error!("{line}");
     }
-    let sockets = Sockets::bind(config, source)?;
     let token = admin_token(&config.admin_token_file)?;
     let banner = banner::text(config, &centres, &notes);
 
@@ -126,10 +129,12 @@ pub(crate) fn start(
     let settings =
         MediaSettings { worker: (0, 1), address: config.media_address, ports: config.media_ports };
     let (media, media_threads) =
-        MediaThread::start(&settings, ios, &snapshot.library, &engines, &mut rng).map_err(|error| {
-            let (first, last) = config.media_ports;
-            format!("[media]: ports = \"{first}-{last}\" on {}: {error}", config.media_address)
-        })?;
+        MediaThread::start(&settings, ios, &snapshot.library, &engines, &mut rng).map_err(
+            |error| {
+                let (first, last) = config.media_ports;
+                format!("[media]: ports = \"{first}-{last}\" on {}: {error}", config.media_address)
+            },
+        )?;
 
     let starting = Starting { config, runtime, engines: &engines, tcp: &tcp, media: &media };
     let (metrics, threads) =
@@ -142,12 +147,14 @@ pub(crate) fn start(
         tcp.clone(),
         recovered.projector.done(),
     ));
+    let mut tasks = Vec::new();
     for listener in sockets.tcp {
-        tcp.accept(listener).map_err(|error| error.to_string())?;
+        tasks.push(tcp.accept(listener).map_err(|error| error.to_string())?);
     }
     let centres = Arc::new(tokio::sync::Mutex::new(centres));
-    let api = Api::new(node.clone(), recovered.store.clone(), centres.clone(), &config.name, &token);
-    serve_http(runtime, sockets.http, api)?;
+    let api =
+        Api::new(node.clone(), recovered.store.clone(), centres.clone(), &config.name, &token);
+    tasks.push(serve_http(runtime, sockets.http, api)?);
     Ok(Running {
         node,
         centres,
@@ -156,20 +163,25 @@ pub(crate) fn start(
         projector: recovered.projector,
         threads,
         media_threads,
+        tasks,
         _lock: lock,
     })
 }
 
 /// Store, epoch, journal; calls that were cut off get their record; the projector catches up.
 fn recover(config: &NodeConfig, runtime: &tokio::runtime::Handle) -> Result<Recovered, String> {
-    let store = runtime.block_on(Store::open(&config.store_url)).map_err(|error| error.to_string())?;
+    let store =
+        runtime.block_on(Store::open(&config.store_url)).map_err(|error| error.to_string())?;
     let epoch = runtime.block_on(store.next_epoch()).map_err(|error| error.to_string())?;
     let directory = config.data_dir.join("journal");
     let (journal, open) =
         Journal::open(&directory, &config.name, epoch, JournalSettings::default())
             .map_err(|error| error.to_string())?;
     if !open.calls.is_empty() {
-        tracing::warn!(calls = open.calls.len(), "calls were cut off when the server ended; their records are closed");
+        tracing::warn!(
+            calls = open.calls.len(),
+            "calls were cut off when the server ended; their records are closed"
+        );
     }
     let mut batch = Batch::default();
     for event in open.closing_events(Clock.wall()) {
@@ -209,7 +221,8 @@ impl Sockets {
                 other => return Err(format!("[sip]: listen: {other} is not available yet")),
             }
         }
-        let http = source.listener("http", config.http_listen).map_err(|error| error.to_string())?;
+        let http =
+            source.listener("http", config.http_listen).map_err(|error| error.to_string())?;
         Ok(Sockets { udp, tcp, http })
     }
 }
@@ -277,7 +290,12 @@ impl Starting<'_> {
     }
 
     /// What the store knows of the tenants of one engine.
-    fn restore(&self, store: &Store, directory: &Directory, number: u16) -> Result<Vec<Input>, String> {
+    fn restore(
+        &self,
+        store: &Store,
+        directory: &Directory,
+        number: u16,
+    ) -> Result<Vec<Input>, String> {
         let now = Clock.wall();
         let mut inputs = Vec::new();
         for tenant in &directory.tenants {
@@ -335,15 +353,19 @@ fn admin_token(file: &Path) -> Result<String, String> {
     Ok(token)
 }
 
-fn serve_http(runtime: &tokio::runtime::Handle, listener: TcpListener, api: Api) -> Result<(), String> {
+fn serve_http(
+    runtime: &tokio::runtime::Handle,
+    listener: TcpListener,
+    api: Api,
+) -> Result<tokio::task::JoinHandle<()>, String> {
     let _inside = runtime.enter();
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| error.to_string())?;
-    runtime.spawn(async move {
+    let listener =
+        tokio::net::TcpListener::from_std(listener).map_err(|error| error.to_string())?;
+    Ok(runtime.spawn(async move {
         if let Err(error) = axum::serve(listener, http::router(api)).await {
             tracing::error!(%error, "the HTTP API has ended");
         }
-    });
-    Ok(())
+    }))
 }
 
 fn hex(bytes: &[u8; 32]) -> String {

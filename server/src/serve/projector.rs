@@ -30,7 +30,7 @@ pub(super) struct Projector {
     done: watch::Receiver<u64>,
     stop: Arc<AtomicBool>,
     wake: Arc<tokio::sync::Notify>,
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
 }
 
 struct Work {
@@ -73,7 +73,7 @@ impl Projector {
             .name("projector".into())
             .spawn(move || work.run())
             .map_err(|error| error.to_string())?;
-        Ok(Projector { done: waiting, stop, wake, thread })
+        Ok(Projector { done: waiting, stop, wake, thread: Some(thread) })
     }
 
     /// The sequence number up to which everything is in the store.
@@ -87,12 +87,14 @@ impl Projector {
         let mut done = self.done.clone();
         let _gone = done.wait_for(|position| *position >= wanted).await;
     }
+}
 
-    /// Writes what there is and ends.
-    pub(super) fn stop(self) {
+/// Writes what there is and ends; also when a start failed half-way.
+impl Drop for Projector {
+    fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         self.wake.notify_one();
-        if self.thread.join().is_err() {
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the projector ended badly; the next start reads on where it stood");
         }
     }
@@ -160,7 +162,9 @@ impl Work {
             if self.stop.load(Ordering::Acquire) {
                 tries_left -= 1;
                 if tries_left == 0 {
-                    tracing::error!("records that wait in the journal are written at the next start");
+                    tracing::error!(
+                        "records that wait in the journal are written at the next start"
+                    );
                     return;
                 }
             }

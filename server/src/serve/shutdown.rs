@@ -37,7 +37,11 @@ pub(super) async fn until_stopped(running: &Running, drain_s: u32) -> u32 {
     node.draining.store(true, Ordering::Release);
     node.tell(|| Mail::Freeze(true));
     let calls = node.counts().calls;
-    tracing::info!(calls, limit_s = drain_s, "draining: no new calls; a second signal stops at once");
+    tracing::info!(
+        calls,
+        limit_s = drain_s,
+        "draining: no new calls; a second signal stops at once"
+    );
     let told = tokio::select! {
         () = calls_gone(running, drain_s) => 1,
         () = either(&mut term, &mut int) => 2,
@@ -90,7 +94,10 @@ async fn reload(running: &Running) {
             snapshot.broken.iter().for_each(|line| tracing::error!("{line}"));
             let version = snapshot.directory.version;
             running.node.reconfigure(snapshot.directory, snapshot.library);
-            tracing::info!(version, "reloaded: prompts and the configuration in the store; other node settings at the next start");
+            tracing::info!(
+                version,
+                "reloaded: prompts and the configuration in the store; other node settings at the next start"
+            );
         }
         Err(error) => tracing::error!(%error, "nothing was reloaded"),
     }
@@ -99,6 +106,10 @@ async fn reload(running: &Running) {
 impl Running {
     /// Ends all threads; what happened is on disk and in the store when this returns.
     pub(super) fn stop(self, runtime: &tokio::runtime::Handle) {
+        for task in self.tasks {
+            task.abort();
+            let _aborted = runtime.block_on(task);
+        }
         self.node.tell(|| Mail::Stop);
         for thread in self.threads {
             if thread.join().is_err() {
@@ -112,7 +123,7 @@ impl Running {
             }
         }
         self.node.journal.close();
-        self.projector.stop();
+        drop(self.projector);
         runtime.block_on(self.store.close());
         tracing::info!("stopped");
     }

@@ -1,0 +1,228 @@
+//! A whole node on loopback: what must be true of starting, serving and stopping.
+
+use super::*;
+use crate::http::Node;
+use hotline_base::{Redacted, Wall};
+use hotline_engine::event::EventKind;
+use hotline_engine::record::ReleaseReason;
+use hotline_engine::{CallId, CallRecord, Event};
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+struct Fixture {
+    dir: tempfile::TempDir,
+    runtime: tokio::runtime::Runtime,
+    sip: SocketAddr,
+    http: SocketAddr,
+    media: u16,
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        // Ports that were free a moment ago.
+        let free = || UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Fixture {
+            dir: tempfile::tempdir().unwrap(),
+            runtime: runtime.unwrap(),
+            sip: free(),
+            http: free(),
+            media: free().port().clamp(2_000, 60_000) & !1,
+        }
+    }
+
+    fn config(&self, engines: u16) -> NodeConfig {
+        let (dir, sip, http) = (self.dir.path().display(), self.sip, self.http);
+        let (first, last) = (self.media, self.media + 399);
+        let text = format!(
+            "[node]\ndata_dir = \"{dir}\"\nengines = {engines}\n\
+             [sip]\nlisten = [\"udp://{sip}\", \"tcp://{sip}\"]\n\
+             [media]\naddress = \"127.0.0.1\"\nports = \"{first}-{last}\"\nworkers = 2\n\
+             [http]\nlisten = \"{http}\"\nadmin_token_file = \"{dir}/admin.token\"\n\
+             [store]\nurl = \"sqlite:{dir}/hotline.db\"\n"
+        );
+        NodeConfig::read(&text, "test", &|_| None).unwrap()
+    }
+
+    fn start(&self, engines: u16) -> Result<Running, String> {
+        start(&self.config(engines), self.runtime.handle(), &mut Bind)
+    }
+
+    fn stop(&self, running: Running) {
+        running.stop(self.runtime.handle());
+    }
+}
+
+fn options(transport: &str, serial: u32) -> String {
+    format!(
+        "OPTIONS sip:demo.localhost SIP/2.0\r\nVia: SIP/2.0/{transport} 127.0.0.1:9;branch=z9hG4bKt{serial};rport\r\n\
+         From: <sip:probe@demo.localhost>;tag=1\r\nTo: <sip:demo.localhost>\r\nCall-ID: {serial}@probe\r\n\
+         CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+fn udp_peer() -> UdpSocket {
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    peer
+}
+
+fn answer(peer: &UdpSocket) -> String {
+    let mut buffer = [0; 4_000];
+    let length = peer.recv(&mut buffer).unwrap();
+    String::from_utf8_lossy(&buffer[..length]).into_owned()
+}
+
+#[test]
+fn options_are_answered_over_udp_and_tcp_by_one_engine_or_two() {
+    for engines in [1, 2] {
+        let fixture = Fixture::new();
+        let running = fixture.start(engines).unwrap();
+        // Several peers: with two engines the kernel spreads them over both sockets.
+        for serial in 0..8 {
+            let peer = udp_peer();
+            for keep_alive in [&b"\r\n\r\n"[..], b"\0\0\0\0", b""] {
+                peer.send_to(keep_alive, fixture.sip).unwrap();
+            }
+            peer.send_to(options("UDP", serial).as_bytes(), fixture.sip).unwrap();
+            let text = answer(&peer);
+            assert!(text.starts_with("SIP/2.0 200 "), "{text}");
+            assert!(text.contains(&format!("branch=z9hG4bKt{serial}")), "{text}");
+        }
+        for serial in 100..104 {
+            let mut peer = TcpStream::connect(fixture.sip).unwrap();
+            peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            peer.write_all(b"\r\n\r\n").unwrap();
+            let mut pong = [0; 2];
+            peer.read_exact(&mut pong).unwrap();
+            assert_eq!(&pong, b"\r\n");
+            let text = options("TCP", serial);
+            let (first, second) = text.split_at(40);
+            peer.write_all(first.as_bytes()).unwrap();
+            peer.write_all(second.as_bytes()).unwrap();
+            let mut start = [0; 12];
+            peer.read_exact(&mut start).unwrap();
+            assert_eq!(&start, b"SIP/2.0 200 ");
+        }
+        fixture.stop(running);
+    }
+}
+
+#[test]
+fn what_is_no_sip_is_refused_or_ignored_and_disturbs_nobody() {
+    let fixture = Fixture::new();
+    let running = fixture.start(1).unwrap();
+    let peer = udp_peer();
+    peer.send_to(b"GET / HTTP/1.1\r\n\r\n", fixture.sip).unwrap();
+    peer.send_to(&[0xff; 1_400], fixture.sip).unwrap();
+    let broken = options("UDP", 1).replace("Content-Length: 0", "Content-Length: 9999");
+    peer.send_to(broken.as_bytes(), fixture.sip).unwrap();
+    assert!(answer(&peer).starts_with("SIP/2.0 400 "));
+    let mut stream = TcpStream::connect(fixture.sip).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.write_all(b"\x16\x03\x01 no SIP at all").unwrap();
+    assert_eq!(stream.read(&mut [0; 10]).unwrap_or(0), 0, "the connection is closed");
+    peer.send_to(options("UDP", 2).as_bytes(), fixture.sip).unwrap();
+    assert!(answer(&peer).starts_with("SIP/2.0 200 "));
+    fixture.stop(running);
+}
+
+#[test]
+fn a_taken_port_or_directory_is_one_line_that_says_what_to_do() {
+    let fixture = Fixture::new();
+    let taken = UdpSocket::bind(fixture.sip).unwrap();
+    let refused = fixture.start(1).map(|_| ()).unwrap_err();
+    assert!(refused.starts_with(&format!("udp://{}", fixture.sip)), "{refused}");
+    assert!(refused.contains("[sip] listen") && !refused.contains('\n'), "{refused}");
+    drop(taken);
+    let running = fixture.start(1).unwrap();
+    let refused = fixture.start(1).map(|_| ()).unwrap_err();
+    assert!(refused.contains("another hotline") && !refused.contains('\n'), "{refused}");
+    fixture.stop(running);
+}
+
+fn arrived(serial: u32) -> Event {
+    let partition = Partition(1);
+    let call = CallId { partition, epoch: Epoch(1), serial };
+    let at = Clock.wall();
+    let record = CallRecord {
+        call,
+        trunk: None,
+        caller_sip_call_id: "a@b".into(),
+        agent_sip_call_id: None,
+        dialled: "123451".into(),
+        calling: Redacted::new("+15550001".into()),
+        charged: None,
+        access_code: None,
+        extension_code: None,
+        route: None,
+        queues: Vec::new(),
+        offers: Vec::new(),
+        agent: None,
+        arrived: at,
+        queued: None,
+        offered: None,
+        answered: None,
+        connected: None,
+        released: None,
+        waiting_ms: 0,
+        talk_ms: 0,
+        q850: 0,
+        sip_status: None,
+        released_by: None,
+        reason: None,
+        caller_media: None,
+        agent_media: None,
+    };
+    Event { at, partition, kind: EventKind::CallArrived { record: Box::new(record) } }
+}
+
+/// Calls that the process before left open, as after `kill -9`.
+#[test]
+fn a_call_that_was_cut_off_gets_its_one_record_at_the_next_start() {
+    let fixture = Fixture::new();
+    let journal = fixture.dir.path().join("journal");
+    let (before, _) = Journal::open(&journal, "hotline-1", 1, JournalSettings::default()).unwrap();
+    let mut batch = Batch::default();
+    batch.push(&arrived(1));
+    batch.push(&arrived(2));
+    before.append(&mut batch);
+    drop(before);
+    for _ in 0..2 {
+        let running = fixture.start(1).unwrap();
+        let records = fixture.runtime.block_on(async {
+            running.node.projected().await;
+            running.store.records(Partition(1), Wall(0), 100).await.unwrap()
+        });
+        assert_eq!(records.len(), 2);
+        for row in records {
+            assert_eq!(row.record.reason, Some(ReleaseReason::ServerRestart));
+        }
+        assert_eq!(running.node.journal.status().open_calls, 0);
+        fixture.stop(running);
+    }
+}
+
+#[test]
+fn draining_is_seen_from_outside_and_new_calls_are_sent_elsewhere() {
+    let fixture = Fixture::new();
+    let running = fixture.start(1).unwrap();
+    assert_eq!(running.node.not_ready(), None);
+    running.node.draining.store(true, std::sync::atomic::Ordering::Release);
+    running.node.tell(|| crate::runtime::Mail::Freeze(true));
+    assert!(running.node.not_ready().is_some());
+    let peer = udp_peer();
+    let invite = options("UDP", 7)
+        .replace("OPTIONS", "INVITE")
+        .replace("INVITE sip:demo", "INVITE sip:123451@demo")
+        .replace("Max-Forwards", "Contact: <sip:probe@127.0.0.1:9>\r\nMax-Forwards");
+    peer.send_to(invite.as_bytes(), fixture.sip).unwrap();
+    let mut text = answer(&peer);
+    if text.starts_with("SIP/2.0 100") {
+        text = answer(&peer);
+    }
+    assert!(text.starts_with("SIP/2.0 503 ") && text.contains("Retry-After:"), "{text}");
+    fixture.stop(running);
+}
