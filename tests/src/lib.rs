@@ -1,10 +1,36 @@
-//! What the tests of the whole server share.
+//! What the tests of the whole server share: how it is started, and the peers it meets.
 //!
-//! Owns: finding the server's binary and the repository's files. The tests themselves are in
-//! `tests/tests/`, one file per subject.
+//! Owns: the server as a process with an address range, centre and data directory of its own
+//! ([`Server`]), its API as a client sees it ([`api`]), peers (a scripted phone [`Phone`], the
+//! command line's phones [`cli`], [`sipp`], [`baresip`]) and instruments ([`audio`], [`capture`]).
+//! The tests themselves are in `tests/tests/`, one file per subject.
+//!
+//! Nothing here uses code of the server: what both sides got wrong the same way would be found by
+//! nobody. Every wait is for a condition and has a limit.
 #![forbid(unsafe_code)]
 
+pub mod api;
+pub mod audio;
+pub mod baresip;
+pub mod capture;
+pub mod centre;
+pub mod cli;
+pub mod digest;
+pub mod net;
+pub mod phone;
+pub mod process;
+pub mod rtp;
+pub mod server;
+pub mod sip;
+pub mod sipp;
+
+pub use centre::Centre;
+pub use net::Net;
+pub use phone::Phone;
+pub use server::{Server, Setup};
+
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The server's binary of the profile these tests were built with: `target/PROFILE/hotline`.
 ///
@@ -33,4 +59,46 @@ pub fn binary() -> PathBuf {
 pub fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_owned()
+}
+
+/// How often a condition is looked at.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Waits until `look` gives something, at most `limit`; `None` if it never did.
+pub fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        if Instant::now() >= end {
+            return None;
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Waits until a condition holds.
+///
+/// # Panics
+/// If it does not within `limit`, naming what was waited for.
+pub fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
+    let held = within(limit, || holds().then_some(()));
+    assert!(held.is_some(), "waited {limit:?} in vain: {what}");
+}
+
+/// Lets time pass that is itself part of a scenario: a conversation, a pause to listen in. Never
+/// the way to wait for something to happen.
+pub fn during(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// Seconds.
+pub const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Milliseconds.
+pub const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
 }

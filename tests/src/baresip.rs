@@ -1,0 +1,114 @@
+//! [`Baresip`]: an agent with baresip as its softphone, driven by its control port.
+//!
+//! baresip 1.0: it ends a call at the end of the file it plays, so the file is long; it has no
+//! player for a machine without sound, so what it hears goes to `aubridge` and is judged from a
+//! capture. Ending it takes up to 2 s, since it takes its registration back.
+
+use crate::process::Process;
+use crate::{Centre, Server, audio, centre, s, within};
+use serde_json::{Value as Json, json};
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::process::Command;
+
+const MODULES: &str = "/usr/lib/baresip/modules";
+const CONTROL_PORT: u16 = 4444;
+/// Seconds of tone: longer than any call.
+const TONE_S: u32 = 300;
+
+/// A softphone that runs.
+#[derive(Debug)]
+pub struct Baresip {
+    /// Its process.
+    pub process: Process,
+    control: TcpStream,
+    buffer: Vec<u8>,
+}
+
+/// How a softphone is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Its softphone number.
+    pub number: &'static str,
+    /// `udp` or `tcp`.
+    pub transport: &'static str,
+    /// The tone it says, in Hz.
+    pub tone_hz: u32,
+}
+
+impl Baresip {
+    /// Starts a softphone at an address, registered at the server. It answers by itself.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start(server: &Server, of: &Centre, ip: IpAddr, options: Options) -> Baresip {
+        let Options { number, transport, tone_hz } = options;
+        let home = server.dir().join(format!("baresip-{number}"));
+        std::fs::create_dir_all(&home).expect("a directory");
+        let wav = home.join("tone.wav");
+        audio::write_tone(&wav, tone_hz, TONE_S);
+        let control = SocketAddr::new(ip, CONTROL_PORT);
+        let config = format!(
+            "poll_method epoll\nsip_listen {ip}:5060\nnet_interface {ip}\n\
+             audio_path /usr/share/baresip\naudio_player aubridge,{number}\n\
+             audio_source aufile,{}\naudio_alert aubridge,{number}-alert\naudio_txmode thread\n\
+             rtp_ports 10000-10100\nmodule_path {MODULES}\nmodule g711.so\nmodule aufile.so\n\
+             module aubridge.so\nmodule_tmp account.so\nmodule_app menu.so\n\
+             module_app ctrl_tcp.so\nctrl_tcp_listen {control}\n",
+            wav.display()
+        );
+        let account = format!(
+            "<sip:{number}@{};transport={transport}>;auth_user={number};auth_pass={};\
+             outbound=\"sip:{};transport={transport}\";regint=60;answermode=auto;\
+             audio_codecs=PCMA/8000/1\n",
+            of.domain(),
+            centre::password(number),
+            server.sip(),
+        );
+        std::fs::write(home.join("config"), config).expect("a file");
+        std::fs::write(home.join("accounts"), account).expect("a file");
+        std::fs::write(home.join("contacts"), "").expect("a file");
+        let mut command = Command::new("baresip");
+        command.arg("-f").arg(&home);
+        let mut process = Process::start("baresip", command, &home);
+        let control = within(s(10), || TcpStream::connect(control).ok());
+        let control = control.unwrap_or_else(|| panic!("baresip\n{}", process.tail()));
+        process.until_said("200 OK", s(10));
+        control.set_read_timeout(Some(s(5))).expect("a time-out");
+        Baresip { process, control, buffer: Vec::new() }
+    }
+
+    /// Gives a command of its menu; its answer.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub fn command(&mut self, command: &str, parameters: &str) -> Json {
+        let order = json!({ "command": command, "params": parameters, "token": command });
+        let order = order.to_string();
+        write!(self.control, "{}:{order},", order.len()).expect("baresip listens");
+        loop {
+            let message = self.message();
+            if message["response"] == true && message["token"] == command {
+                return message;
+            }
+        }
+    }
+
+    /// The next message of its control port.
+    fn message(&mut self) -> Json {
+        loop {
+            if let Some(colon) = self.buffer.iter().position(|&byte| byte == b':')
+                && let Ok(length) = String::from_utf8_lossy(&self.buffer[..colon]).parse::<usize>()
+                && self.buffer.len() > colon + 1 + length
+            {
+                let whole: Vec<_> = self.buffer.drain(..colon + length + 2).collect();
+                let text = &whole[colon + 1..=colon + length];
+                return serde_json::from_slice(text).unwrap_or(Json::Null);
+            }
+            let mut bytes = [0; 4_096];
+            let length = self.control.read(&mut bytes).expect("baresip answers");
+            assert!(length > 0, "baresip has closed its control port\n{}", self.process.tail());
+            self.buffer.extend_from_slice(&bytes[..length]);
+        }
+    }
+}
