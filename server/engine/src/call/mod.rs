@@ -29,7 +29,6 @@ mod trace;
 
 use crate::config::TenantConfig;
 use crate::context::{Caller, Context, User, call_id};
-use crate::event::EventKind;
 use crate::id::CallId;
 use crate::input::CallView;
 use crate::record::ReleaseReason;
@@ -43,7 +42,7 @@ use hotline_routing::{
     AgentRef, CallRef, Input as Routed, Output as RoutingOutput, QueueRef, Refusal, Request,
     WithdrawWhy,
 };
-use hotline_sip::flow::{Flow, Transport};
+use hotline_sip::flow::{ConnectionId, Flow, Transport};
 use hotline_sip::message::Message;
 use hotline_sip::{ClientId, Method, ServerId};
 use parting::Parting;
@@ -236,9 +235,9 @@ impl Calls {
         self.calls.values().map(|call| view(call)).collect()
     }
 
-    /// When [`Calls::expire`] is to be called next, and why.
-    pub(crate) fn deadline(&self) -> Option<(Mono, Why)> {
-        self.index.timers.earliest().map(|(at, (_, why))| (at, *why))
+    /// When [`Calls::expire`] is to be called next, or a little earlier; in constant time.
+    pub(crate) fn next_deadline(&self) -> Option<Mono> {
+        self.index.timers.next_deadline()
     }
 
     /// An INVITE outside any dialog, of somebody who may call.
@@ -265,15 +264,20 @@ impl Calls {
         }
     }
 
+    /// Whether a request names a dialog of a call.
+    pub(crate) fn has_dialog(&self, request: &Message) -> bool {
+        self.find_by_tag(request).is_some()
+    }
+
     /// A request inside a dialog of a call. `false`: there is no such dialog (481).
     pub(crate) fn in_dialog(
         &mut self,
         cx: &mut Context<'_>,
         server: ServerId,
         flow: Flow,
-        message: &Message,
+        message: Message,
     ) -> bool {
-        let Some((serial, side)) = self.find_by_tag(message) else { return false };
+        let Some((serial, side)) = self.find_by_tag(&message) else { return false };
         self.with(cx, serial, |call, step| {
             // Our requests to a phone follow it to where it speaks from now.
             if let Some(leg) = call.leg_mut(side)
@@ -282,7 +286,7 @@ impl Calls {
             {
                 leg.lane.flow = flow;
             }
-            call.in_dialog(step, side, server, message)
+            call.in_dialog(step, side, server, &message)
         })
         .unwrap_or(false)
     }
@@ -293,10 +297,10 @@ impl Calls {
     }
 
     /// The INVITE of a caller was cancelled before its final response.
-    pub(crate) fn cancel(&mut self, cx: &mut Context<'_>, invite: ServerId, message: &Message) {
+    pub(crate) fn cancel(&mut self, cx: &mut Context<'_>, invite: ServerId, message: Message) {
         let Some(&(serial, Side::Caller)) = self.index.servers.get(&invite) else { return };
         self.with(cx, serial, |call, step| {
-            call.caller.leg.lane.received(step.cx, message);
+            call.caller.leg.lane.received(step.cx, &message);
             call.caller_gone(step, message.q850_cause());
         });
     }
@@ -306,7 +310,8 @@ impl Calls {
         &mut self,
         cx: &mut Context<'_>,
         server: Option<ServerId>,
-        message: &Message,
+        _flow: Flow,
+        message: Message,
     ) {
         // An ACK of no transaction repeats one that was heard.
         let Some(server) = server else { return };
@@ -314,7 +319,7 @@ impl Calls {
             return;
         }
         let Some((serial, side)) = self.index.servers.remove(&server) else { return };
-        self.with(cx, serial, |call, step| call.acknowledged(step, side, server, message));
+        self.with(cx, serial, |call, step| call.acknowledged(step, side, server, &message));
     }
 
     /// The ACK of a final response of ours never came.
@@ -326,14 +331,16 @@ impl Calls {
         self.with(cx, serial, |call, step| call.ack_missing(step, side, server));
     }
 
-    /// The flow of a caller's INVITE is gone before its final response: nobody can be answered.
-    pub(crate) fn server_failed(&mut self, cx: &mut Context<'_>, server: ServerId) {
-        let Some(&(serial, side)) = self.index.servers.get(&server) else { return };
-        self.with(cx, serial, |call, step| {
-            if side == Side::Caller && server == call.caller.server && call.caller.is_open() {
-                call.caller_gone(step, None);
-            }
-        });
+    /// A connection is gone: callers whose INVITE came over it and has no final response cannot be
+    /// answered any more. Established calls go on.
+    pub(crate) fn flow_closed(&mut self, cx: &mut Context<'_>, connection: ConnectionId) {
+        let lost = |call: &&Box<Call>| {
+            call.caller.is_open() && call.caller.leg.lane.flow.connection == Some(connection)
+        };
+        let serials: Vec<u32> = self.calls.values().filter(lost).map(|call| call.id.serial).collect();
+        for serial in serials {
+            self.with(cx, serial, |call, step| call.caller_gone(step, None));
+        }
     }
 
     /// A response to a request of ours.
@@ -342,20 +349,20 @@ impl Calls {
         cx: &mut Context<'_>,
         client: ClientId,
         user: User,
-        message: &Message,
+        message: Message,
     ) {
         let key = (user.call.serial, user.leg);
         if user.call.epoch != self.epoch {
             return;
         }
         if self.parting.has(key, client) {
-            self.parting_step(cx, |step| parting::response(step, key, client, message));
+            self.parting_step(cx, |step| parting::response(step, key, client, &message));
             return;
         }
         let invite = message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
         self.with(cx, key.0, |call, step| {
             if invite {
-                call.offer_response(step, user.leg, client, message);
+                call.offer_response(step, user.leg, client, &message);
             }
             // The answers to BYE change nothing: its dialog is over.
         });
@@ -411,11 +418,9 @@ impl Calls {
                 self.forgotten(cx, call, Ending::unavailable(why), "all-busy");
             }
             RoutingOutput::Refused { request, why } => self.refused(cx, request, why),
-            RoutingOutput::Explained(decision) => {
-                let call = decision.chosen.map(|chosen| call_id(cx.mark, chosen.call));
-                cx.journal(EventKind::Decision { call, decision: (*decision).clone() });
-            }
-            RoutingOutput::AgentChanged { .. } | RoutingOutput::AgentTold { .. } => {}
+            RoutingOutput::Explained(_)
+            | RoutingOutput::AgentChanged { .. }
+            | RoutingOutput::AgentTold { .. } => {}
         }
     }
 
@@ -523,11 +528,11 @@ impl Calls {
     }
 
     /// Releases every call; the records do not wait for the media workers.
-    pub(crate) fn release_all(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn release_all(&mut self, cx: &mut Context<'_>, why: ReleaseReason) {
         let serials: Vec<u32> = self.calls.keys().copied().collect();
         for serial in serials {
             self.with(cx, serial, |call, step| {
-                call.release(step, Ending::of(ReleaseReason::Shutdown), None);
+                call.release(step, Ending::of(why), None);
                 call.finish(step);
             });
         }

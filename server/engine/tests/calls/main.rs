@@ -1,0 +1,16 @@
+//! Whole calls through the engine in virtual time: each test is a call flow with scripted peers.
+//!
+//! `world` holds the engine, the clock and a media worker made of data; `peers` the callers and
+//! phones. Every test ends in `World::quiet` or `World::record`: nothing is left over, and each
+//! call has exactly one record.
+
+mod peers;
+mod world;
+
+mod direct;
+mod in_dialog;
+mod offers;
+mod overflow;
+mod queue;
+mod refusals;
+mod release;
