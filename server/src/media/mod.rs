@@ -5,6 +5,8 @@
 
 mod grants;
 mod io;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use io::{MediaIo, UdpIo};

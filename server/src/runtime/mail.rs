@@ -125,7 +125,8 @@ impl Inbox {
         self.awake.store(false, Ordering::Release);
     }
 
-    pub(super) fn next(&self) -> Option<Mail> {
+    /// The next letter.
+    pub fn next(&self) -> Option<Mail> {
         self.receiver.try_recv().ok()
     }
 

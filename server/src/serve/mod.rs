@@ -137,7 +137,7 @@ pub(crate) fn start(
         )?;
 
     let starting = Starting { config, runtime, engines: &engines, tcp: &tcp, media: &media };
-    let (metrics, threads) =
+    let Started { metrics, threads } =
         starting.engines(&recovered, &snapshot.directory, inboxes, sockets.udp, &mut rng)?;
     let node = Arc::new(RunningNode::new(
         engines,
@@ -227,6 +227,12 @@ impl Sockets {
     }
 }
 
+/// The engines' threads, and what they count.
+struct Started {
+    metrics: Vec<Arc<EngineMetrics>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
 /// What the start of the engines needs.
 struct Starting<'a> {
     config: &'a NodeConfig,
@@ -245,7 +251,7 @@ impl Starting<'_> {
         inboxes: Vec<Inbox>,
         udp: Vec<Vec<UdpSocket>>,
         rng: &mut Rng,
-    ) -> Result<(Vec<Arc<EngineMetrics>>, Vec<JoinHandle<()>>), String> {
+    ) -> Result<Started, String> {
         let secret = self.nonce_secret(&recovered.store)?;
         let (mut metrics, mut threads) = (Vec::new(), Vec::new());
         for ((number, inbox), sockets) in (0..self.engines.count()).zip(inboxes).zip(udp) {
@@ -271,7 +277,7 @@ impl Starting<'_> {
             threads.push(EngineThread::start(parts, restore).map_err(|error| error.to_string())?);
             metrics.push(counted);
         }
-        Ok((metrics, threads))
+        Ok(Started { metrics, threads })
     }
 
     fn settings(&self, number: u16, nonce_secret: Redacted<[u8; 32]>) -> EngineSettings {
