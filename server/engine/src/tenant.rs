@@ -486,7 +486,7 @@ fn is_agents(request: Asked) -> bool {
 
 /// Host and port of `sip_advertise` (`host`, `host:port`, `[v6]`, `[v6]:port`, a bare v6 address)
 /// for a local socket.
-fn advertised(name: &str, local: SocketAddr) -> (String, u16) {
+pub(crate) fn advertised(name: &str, local: SocketAddr) -> (String, u16) {
     if let Ok(address) = name.parse::<std::net::Ipv6Addr>() {
         return (format!("[{address}]"), local.port());
     }

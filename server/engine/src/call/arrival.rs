@@ -163,8 +163,7 @@ fn caller_side(
     let codecs = &step.cx.settings.codecs;
     if let Some(offer) = &offer {
         let unspecified = std::net::Ipv4Addr::UNSPECIFIED.into();
-        let nobody =
-            hotline_media::command::PortGrant { worker: 0, address: unspecified, rtp: 9 };
+        let nobody = hotline_media::command::PortGrant { worker: 0, address: unspecified, rtp: 9 };
         let session = Session::new(step.cx, &arrival.flow, &nobody);
         make_answer(offer, &session.local(codecs)).map_err(|refusal| {
             let warning = warning(step.cx, &refusal);

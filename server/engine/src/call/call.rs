@@ -18,32 +18,27 @@ use super::announce::{Announcement, PLAY_SLACK, hold_tone, standard_prompt, wait
 use super::caller::CallerSide;
 use super::ending::Ending;
 use super::leg::Leg;
-use super::media::MediaLeg;
-use super::offer::{Offer, Presented};
-use super::parting::{acknowledge, dialog_of, give_up, hang_up_stray, watch};
+use super::offer::Offer;
 use super::{Side, Step, Why};
 use crate::checkpoint::{Checkpoint, Point};
 use crate::context::call_ref;
 use crate::event::EventKind;
 use crate::id::CallId;
 use crate::input::Output;
-use crate::record::{CallRecord, OfferRecord, QueueVisit, ReleaseReason, ReleasedBy};
+use crate::record::{CallRecord, QueueVisit, ReleaseReason, ReleasedBy};
 use hotline_base::{Mono, TimerId, Wall};
 use hotline_media::command::{Command, PlayEnd, PlayId};
-use hotline_media::offer_answer::read_answer;
 use hotline_routing::config::{AnnounceOnAnswer, AnswerSupervision};
 use hotline_routing::{
-    AgentRef, Input as Routed, OfferFailure, OfferId, OverflowWhy, Policy, QueueRef, WithdrawWhy,
+    AgentRef, Input as Routed, OfferFailure, OfferId, OverflowWhy, Policy, QueueRef,
 };
-use hotline_sip::message::Message;
 use hotline_sip::status::q850_reason;
-use hotline_sip::ClientId;
 use std::time::Duration;
 
 /// How long routing may take to say where a call goes: it answers in the same step.
 const ARRIVED_MAX: Duration = Duration::from_secs(5);
 /// How much longer than routing's own limits a call may wait or ring; then routing has lost it.
-const ROUTING_SLACK: Duration = Duration::from_secs(600);
+pub(crate) const ROUTING_SLACK: Duration = Duration::from_secs(600);
 /// A provisional response at least this often (RFC 3261 §13.3.1.1 says every minute).
 const PROGRESS_EVERY: Duration = Duration::from_secs(55);
 
@@ -105,7 +100,7 @@ pub(crate) enum State {
     /// An offer.
     Queued,
     /// The agent's phones.
-    Offered(Offer),
+    Offered(Box<Offer>),
     /// The end of the announcement.
     Answered(Answered),
     /// Somebody to hang up.
@@ -191,6 +186,9 @@ impl Call {
 
     /// Admitted: routing is asked, its answer comes with this step.
     pub fn admitted(&mut self, step: &mut Step<'_, '_>) {
+        if let Some(invite) = &self.caller.invite {
+            self.caller.leg.lane.received(step.cx, invite);
+        }
         self.caller.trying(step);
         step.cx.journal(EventKind::CallArrived { record: Box::new(self.record.clone()) });
         self.checkpoint(step, Point::Admitted);
@@ -199,19 +197,17 @@ impl Call {
     }
 
     /// Routing has put the caller into a queue.
-    pub fn queued(
-        &mut self,
-        step: &mut Step<'_, '_>,
-        queue: QueueRef,
-        position: u32,
-        until: Mono,
-    ) {
+    pub fn queued(&mut self, step: &mut Step<'_, '_>, queue: QueueRef, position: u32, until: Mono) {
+        if !self.waits(step) {
+            return;
+        }
         let now = step.cx.now;
         let name = step.queue_name(queue);
         self.queue = Some(queue);
         self.times.queued.get_or_insert(now.mono);
         self.record.queued.get_or_insert(now.wall);
-        let visit = QueueVisit { queue: name.clone(), entered: now.wall, left: None, outcome: None };
+        let visit =
+            QueueVisit { queue: name.clone(), entered: now.wall, left: None, outcome: None };
         self.record.queues.push(visit);
         self.state = State::Queued;
         self.arm(step, until.since(now.mono) + ROUTING_SLACK);
@@ -224,174 +220,25 @@ impl Call {
         self.checkpoint(step, Point::Queued);
     }
 
+    /// Whether the call can be queued or offered. If not, routing holds a caller who is no longer
+    /// there, which is a fault of ours: it is told, and so is the operator.
+    pub fn waits(&self, step: &mut Step<'_, '_>) -> bool {
+        let waits = matches!(self.state, State::Arrived | State::Queued);
+        if !waits {
+            let state = self.state_name();
+            step.cx.notice(format!("call {}: routing took it for a caller ({state})", self.id));
+            step.routed(Routed::CallerGone { call: self.call_ref() });
+        }
+        waits
+    }
+
     /// Routing has moved the caller out of a queue; where to comes next.
     pub fn moved(&mut self, step: &mut Step<'_, '_>, why: OverflowWhy) {
         self.leave_queue(step.cx.now.wall, overflow_word(why));
     }
 
-    /// Routing wants an agent rung.
-    pub fn offer(
-        &mut self,
-        step: &mut Step<'_, '_>,
-        id: OfferId,
-        agent: AgentRef,
-        queue: Option<QueueRef>,
-        offer_time: Duration,
-    ) {
-        let Some(employee_id) = step.employee_id(agent) else {
-            return step.routed(Routed::OfferFailed { offer: id, why: OfferFailure::PhoneUnavailable });
-        };
-        let near = self.caller.leg.media.leg.worker;
-        let Some((leg, port)) = step.cx.ports.open(step.cx.mark.partition, Some(near)) else {
-            step.cx.notice("no media port for an agent's leg; the call was released".to_owned());
-            return self.release(step, Ending::of(ReleaseReason::NoCapacity), None);
-        };
-        let now = step.cx.now;
-        let media = MediaLeg::open(step.cx.out, leg, port, step.cx.config.limits.rtp_silence_s);
-        let mut offer = Offer::new(id, agent, employee_id.clone(), queue, media);
-        let presented = self.presented_to(step, queue);
-        let codec = self.caller.agreed.map(|stream| stream.codec);
-        let codec = self.caller.leg.media.codec().or(codec);
-        let (sip_call_id, _) = offer.ring(step, self.id, &mut self.last_leg, &presented, codec);
-        self.record.agent_sip_call_id = Some(sip_call_id.into());
-        self.record.offered.get_or_insert(now.wall);
-        let offered = OfferRecord { agent: employee_id.clone(), at: now.wall, ended: None, outcome: None };
-        self.record.offers.push(offered);
-        step.index.agents.insert(employee_id.clone(), self.id.serial);
-        step.index.media.insert(leg, (self.id.serial, Side::Agent));
-        if queue.is_none() {
-            self.caller.ring(step);
-        }
-        step.cx.journal(EventKind::Offered { call: self.id, agent: employee_id });
-        self.state = State::Offered(offer);
-        self.checkpoint(step, Point::Offered);
-        self.arm(step, offer_time + ROUTING_SLACK);
-        // Nobody is registered, or nothing could be sent.
-        self.check_offer(step);
-    }
-
-    fn presented_to(&self, step: &Step<'_, '_>, queue: Option<QueueRef>) -> Presented {
-        let settings = queue.and_then(|queue| step.cx.routing.queue_settings(queue));
-        let caller = self.presented.as_deref().unwrap_or("Anonymous");
-        let display = match settings {
-            Some(queue) => {
-                queue.display_name.replace("{queue}", &queue.name).replace("{caller}", caller)
-            }
-            None => caller.to_owned(),
-        };
-        Presented { display, number: self.presented.clone() }
-    }
-
-    /// Routing takes an offer back.
-    pub fn withdraw(&mut self, step: &mut Step<'_, '_>, id: OfferId, why: WithdrawWhy) {
-        let word = match why {
-            WithdrawWhy::NoAnswer => "no_answer",
-            WithdrawWhy::RegistrationLost => "phone_unavailable",
-            WithdrawWhy::CallerGone
-            | WithdrawWhy::AgentDials
-            | WithdrawWhy::AgentLeft
-            | WithdrawWhy::Removed => "withdrawn",
-        };
-        match &self.state {
-            State::Offered(offer) if offer.id == id => {
-                self.stop_ringing(step, word, &q850_reason(16));
-                self.wait_again(step);
-            }
-            State::Answered(answered) if answered.talk.offer == id => {
-                self.drop_agent(step, word, true);
-                self.wait_again(step);
-            }
-            // A release of ours has told routing that the caller is gone, and this is its echo; or
-            // the offer had failed before routing heard of it.
-            _ => {}
-        }
-    }
-
-    /// A response to the INVITE of one of the agent's contacts.
-    pub fn offer_response(
-        &mut self,
-        step: &mut Step<'_, '_>,
-        leg: u16,
-        client: ClientId,
-        message: &Message,
-    ) {
-        let State::Offered(offer) = &mut self.state else { return };
-        let Some(at) = offer.branch(leg) else { return };
-        let lane = offer.branches.get(at).map(|branch| branch.lane);
-        if let Some(lane) = lane {
-            lane.received(step.cx, message);
-        }
-        match message.status() {
-            Some(status @ 100..200) => offer.provisional(leg, status),
-            Some(200..300) => self.answered(step, leg, client, message),
-            Some(status) => {
-                offer.failed(leg, status);
-                if status >= 600 {
-                    self.stop_ringing_others(step);
-                }
-                self.check_offer(step);
-            }
-            None => {}
-        }
-    }
-
-    /// A contact will not answer: nothing came (408), or its transport failed (503).
-    pub fn offer_lost(&mut self, step: &mut Step<'_, '_>, leg: u16, status: u16) {
-        if let State::Offered(offer) = &mut self.state {
-            offer.failed(leg, status);
-            self.check_offer(step);
-        }
-    }
-
-    /// Once no contact is left, the offer has failed.
-    fn check_offer(&mut self, step: &mut Step<'_, '_>) {
-        let State::Offered(offer) = &self.state else { return };
-        let Some(why) = offer.outcome() else { return };
-        let id = offer.id;
-        let word = match why {
-            OfferFailure::NoAnswer => "no_answer",
-            OfferFailure::Rejected => "rejected",
-            OfferFailure::PhoneUnavailable => "phone_unavailable",
-            OfferFailure::AgentGone => "gone",
-        };
-        self.stop_ringing(step, word, "");
-        self.wait_again(step);
-        step.routed(Routed::OfferFailed { offer: id, why });
-    }
-
-    /// Gives up every contact that still rings.
-    fn stop_ringing_others(&mut self, step: &mut Step<'_, '_>) {
-        let State::Offered(offer) = &mut self.state else { return };
-        for branch in offer.branches.drain(..) {
-            give_up(step, branch.lane, branch.client, &q850_reason(26));
-        }
-    }
-
-    /// Ends the running offer: its contacts are cancelled, its port is given back.
-    pub fn stop_ringing(&mut self, step: &mut Step<'_, '_>, outcome: &str, reason: &str) {
-        let State::Offered(offer) = &mut self.state else { return };
-        for branch in offer.branches.drain(..) {
-            give_up(step, branch.lane, branch.client, reason);
-        }
-        offer.media.close(step.cx.out);
-        step.index.media.remove(&offer.media.leg);
-        step.index.forget_agent(&offer.employee_id, self.id.serial);
-        let agent = offer.employee_id.clone();
-        self.offer_ended(step, agent, outcome);
-        self.state = State::Queued;
-    }
-
-    fn offer_ended(&mut self, step: &mut Step<'_, '_>, agent: String, outcome: &str) {
-        if let Some(offer) = self.record.offers.last_mut() {
-            offer.ended = Some(step.cx.now.wall);
-            offer.outcome = Some(outcome.to_owned());
-        }
-        let outcome = outcome.to_owned();
-        step.cx.journal(EventKind::OfferEnded { call: self.id, agent, outcome });
-    }
-
     /// The caller keeps its place and hears what waiting callers hear.
-    fn wait_again(&mut self, step: &mut Step<'_, '_>) {
+    pub fn wait_again(&mut self, step: &mut Step<'_, '_>) {
         self.state = State::Queued;
         self.arm(step, ROUTING_SLACK + ROUTING_SLACK);
         if self.supervision.is_some() {
@@ -409,63 +256,8 @@ impl Call {
         self.caller.leg.media.tone(step.cx.out, asset);
     }
 
-    /// The first 200 of the offer: the moment of answering.
-    fn answered(
-        &mut self,
-        step: &mut Step<'_, '_>,
-        number: u16,
-        client: ClientId,
-        message: &Message,
-    ) {
-        let State::Offered(offer) = &mut self.state else { return };
-        let Some(at) = offer.branch(number) else { return };
-        let Some(branch) = offer.branches.get(at) else { return };
-        let lane = branch.lane;
-        let answer = super::sdp::of_message(message).and_then(Result::ok);
-        let fits = answer.filter(|answer| read_answer(&branch.sdp, answer).is_ok());
-        let dialog = dialog_of(step, client, message);
-        let (Some(answer), Some(dialog)) = (fits, dialog) else {
-            hang_up_stray(step, lane, client, message, &q850_reason(65));
-            offer.failed(number, 488);
-            return self.check_offer(step);
-        };
-        acknowledge(step, lane, client, &dialog, message);
-        // Further forks of this contact may still answer.
-        watch(step, lane, client, &q850_reason(26));
-        let State::Offered(mut offer) = std::mem::replace(&mut self.state, State::Queued) else {
-            return;
-        };
-        let branch = offer.branches.remove(at);
-        for other in offer.branches.drain(..) {
-            give_up(step, other.lane, other.client, &q850_reason(26));
-        }
-        step.index.tags.insert(dialog.id().local_tag.clone(), (self.id.serial, Side::Agent));
-        let mut leg = Leg {
-            lane,
-            dialog,
-            media: offer.media,
-            session: branch.session,
-            local_sdp: Some(branch.sdp),
-            remote_sdp: None,
-            awaits_answer: None,
-            binding: Some(branch.binding),
-            to_contact: false,
-            held: false,
-        };
-        // It fits, as was seen above.
-        let _ = leg.read_answer(step, answer);
-        self.agent = Some(leg);
-        let talk = Talk {
-            offer: offer.id,
-            agent: offer.agent,
-            employee_id: offer.employee_id,
-            queue: offer.queue,
-        };
-        self.announce(step, talk);
-    }
-
     /// The agent has answered: everybody learns of it, and the caller hears who it is.
-    fn announce(&mut self, step: &mut Step<'_, '_>, talk: Talk) {
+    pub fn announce(&mut self, step: &mut Step<'_, '_>, talk: Talk) {
         let now = step.cx.now;
         self.times.answered = Some(now.mono);
         self.times.answered_wall = Some(now.wall);
@@ -477,13 +269,10 @@ impl Call {
         let agent = talk.employee_id.clone();
         step.cx.journal(EventKind::Answered { call: self.id, agent });
         let settings = talk.queue.and_then(|queue| step.cx.routing.queue_settings(queue));
-        let wanted = settings.is_some_and(|queue| {
-            matches!(queue.announce_on_answer, AnnounceOnAnswer::EmployeeId)
-        });
+        let wanted = settings
+            .is_some_and(|queue| matches!(queue.announce_on_answer, AnnounceOnAnswer::EmployeeId));
         let announcement = match wanted {
-            true => {
-                Announcement::employee_id(step.cx.config, &self.language, &talk.employee_id)
-            }
+            true => Announcement::employee_id(step.cx.config, &self.language, &talk.employee_id),
             false => Announcement::default(),
         };
         self.note_missing(step, &announcement);
@@ -581,7 +370,7 @@ impl Call {
     }
 
     /// Parts from an agent who has answered but is not connected.
-    fn drop_agent(&mut self, step: &mut Step<'_, '_>, outcome: &str, hang_up: bool) {
+    pub fn drop_agent(&mut self, step: &mut Step<'_, '_>, outcome: &str, hang_up: bool) {
         let Some(mut agent) = self.agent.take() else { return };
         if hang_up {
             agent.hang_up(step, &q850_reason(16));
@@ -623,6 +412,11 @@ impl Call {
     /// An announcement, then the end. Without the prompt, or if the caller cannot hear it, the end
     /// comes at once.
     pub fn farewell(&mut self, step: &mut Step<'_, '_>, prompt: &str, ending: Ending) {
+        self.stop_ringing(step, "withdrawn", &ending.header());
+        if !matches!(self.state, State::Arrived | State::Queued) {
+            let state = self.state_name();
+            return step.cx.notice(format!("call {}: routing let it go ({state})", self.id));
+        }
         let announcement = Announcement::prompt(step.cx.config, &self.language, prompt);
         self.note_missing(step, &announcement);
         if !announcement.items.is_empty() && self.caller.is_open() {

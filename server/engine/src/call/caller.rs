@@ -13,10 +13,10 @@ use super::ending::Ending;
 use super::leg::{ALLOW, Leg, note_of, send_response};
 use super::sdp::SDP;
 use hotline_media::command::StreamParameters;
+use hotline_sip::ServerId;
 use hotline_sip::build::ResponseBuilder;
 use hotline_sip::header::HeaderName;
 use hotline_sip::message::Message;
-use hotline_sip::ServerId;
 
 /// The caller's side of a call.
 #[derive(Debug)]
@@ -131,6 +131,8 @@ impl CallerSide {
             return;
         }
         self.phase = Phase::Answered;
+        // As UAS nothing is read that could be wrong.
+        let _ = self.leg.dialog.confirm(None);
         let sdp = match (&self.leg.local_sdp, self.agreed) {
             (Some(answer), Some(_)) => answer.clone(),
             _ => {
@@ -157,7 +159,11 @@ impl CallerSide {
         let retry = ending.status == 503;
         let with_reason = |response: ResponseBuilder| {
             let response = response.header(HeaderName::Reason, &reason);
-            if retry { response.header(HeaderName::RetryAfter, super::RETRY_AFTER_S) } else { response }
+            if retry {
+                response.header(HeaderName::RetryAfter, super::RETRY_AFTER_S)
+            } else {
+                response
+            }
         };
         self.send(step, ending.status, with_reason, reason.clone());
         self.invite = None;

@@ -13,6 +13,7 @@ use super::sdp::{Fault, SDP, of_message, warning, warning_text};
 use super::{Side, Step};
 use crate::checkpoint::Point;
 use crate::record::{ReleaseReason, ReleasedBy};
+use hotline_media::sdp::SessionDescription;
 use hotline_sip::build::ResponseBuilder;
 use hotline_sip::dialog::{DialogId, OutOfOrder};
 use hotline_sip::header::HeaderName;
@@ -121,14 +122,14 @@ impl Call {
         let Some(leg) = self.leg_mut(side) else { return };
         let response = match of_message(message) {
             // An offer of ours still waits for its answer.
-            _ if leg.awaits_answer.is_some() => Err(ResponseBuilder::new(message, 491)),
+            _ if leg.awaits_answer.is_some() => Err(Refused::of(491)),
             None => {
                 leg.awaits_answer = Some(server);
                 Ok(leg.offer(step))
             }
             Some(offer) => offer
-                .map_err(|fault| refuse_body(step, message, &fault))
-                .and_then(|offer| answer_offer(step, leg, message, offer)),
+                .map_err(|fault| refuse_body(step, &fault))
+                .and_then(|offer| answer_offer(step, leg, offer)),
         };
         let response = match response {
             Ok(sdp) => {
@@ -139,7 +140,7 @@ impl Call {
                 Ok(())
             }
             Err(refusal) => {
-                leg.respond(step, server, message, refusal, String::new());
+                leg.respond(step, server, message, refusal.response(message), String::new());
                 Err(())
             }
         };
@@ -156,13 +157,10 @@ impl Call {
         let response = match of_message(message) {
             None => Ok(None),
             // RFC 3311 §5.2: the offer of the INVITE has no answer yet.
-            Some(_) if open => {
-                let response = ResponseBuilder::new(message, 500);
-                Err(response.header(HeaderName::RetryAfter, "2"))
-            }
-            Some(_) if leg.awaits_answer.is_some() => Err(ResponseBuilder::new(message, 491)),
-            Some(Err(fault)) => Err(refuse_body(step, message, &fault)),
-            Some(Ok(offer)) => answer_offer(step, leg, message, offer).map(Some),
+            Some(_) if open => Err(Refused::with(500, HeaderName::RetryAfter, "2".to_owned())),
+            Some(_) if leg.awaits_answer.is_some() => Err(Refused::of(491)),
+            Some(Err(fault)) => Err(refuse_body(step, &fault)),
+            Some(Ok(offer)) => answer_offer(step, leg, offer).map(Some),
         };
         match response {
             Ok(sdp) => {
@@ -179,7 +177,9 @@ impl Call {
                     self.checkpoint(step, Point::Reinvite);
                 }
             }
-            Err(refusal) => leg.respond(step, server, message, refusal, String::new()),
+            Err(refusal) => {
+                leg.respond(step, server, message, refusal.response(message), String::new());
+            }
         }
     }
 
@@ -202,10 +202,9 @@ impl Call {
         server: ServerId,
         message: &Message,
     ) {
-        if side == Side::Caller && server == self.caller.server {
-            if self.caller.phase == Phase::Answered {
-                self.caller.phase = Phase::Acknowledged;
-            }
+        let first = side == Side::Caller && server == self.caller.server;
+        if first && self.caller.phase == Phase::Answered {
+            self.caller.phase = Phase::Acknowledged;
         }
         let Some(leg) = self.leg_mut(side) else { return };
         leg.lane.received(step.cx, message);
@@ -234,25 +233,48 @@ impl Call {
     }
 }
 
+/// Why a session is not changed.
+struct Refused {
+    status: u16,
+    header: Option<(HeaderName, String)>,
+}
+
+impl Refused {
+    fn of(status: u16) -> Refused {
+        Refused { status, header: None }
+    }
+
+    fn with(status: u16, name: HeaderName, value: String) -> Refused {
+        Refused { status, header: Some((name, value)) }
+    }
+
+    fn response(self, message: &Message) -> ResponseBuilder {
+        let response = ResponseBuilder::new(message, self.status);
+        match self.header {
+            Some((name, value)) => response.header(name, value),
+            None => response,
+        }
+    }
+}
+
 /// An answer, or the 488 with its Warning.
 fn answer_offer(
     step: &mut Step<'_, '_>,
     leg: &mut Leg,
-    message: &Message,
-    offer: hotline_media::sdp::SessionDescription,
-) -> Result<hotline_media::sdp::SessionDescription, ResponseBuilder> {
+    offer: SessionDescription,
+) -> Result<SessionDescription, Refused> {
     leg.answer_offer(step, offer).map_err(|refusal| {
-        ResponseBuilder::new(message, refusal.status())
-            .header(HeaderName::Warning, warning(step.cx, &refusal))
+        Refused::with(refusal.status(), HeaderName::Warning, warning(step.cx, &refusal))
     })
 }
 
 /// A body that is no session description.
-fn refuse_body(step: &Step<'_, '_>, message: &Message, fault: &Fault) -> ResponseBuilder {
+fn refuse_body(step: &Step<'_, '_>, fault: &Fault) -> Refused {
     match fault {
-        Fault::NotSdp => ResponseBuilder::new(message, 415).header(HeaderName::Accept, SDP),
-        Fault::Unreadable(text) => ResponseBuilder::new(message, 400)
-            .header(HeaderName::Warning, warning_text(step.cx, 399, text)),
+        Fault::NotSdp => Refused::with(415, HeaderName::Accept, SDP.to_owned()),
+        Fault::Unreadable(text) => {
+            Refused::with(400, HeaderName::Warning, warning_text(step.cx, 399, text))
+        }
     }
 }
 
@@ -278,5 +300,8 @@ fn digits_of(message: &Message) -> String {
         other => other,
     };
     let digits = text.chars().map(|c| c.to_ascii_uppercase());
-    digits.filter(|c| matches!(c, '0'..='9' | '*' | '#' | 'A'..='D')).take(INFO_DIGITS_MAX).collect()
+    digits
+        .filter(|c| matches!(c, '0'..='9' | '*' | '#' | 'A'..='D'))
+        .take(INFO_DIGITS_MAX)
+        .collect()
 }

@@ -142,13 +142,7 @@ impl MediaLeg {
         play
     }
 
-    fn begin(
-        &self,
-        out: &mut VecDeque<Output>,
-        play: PlayId,
-        items: Vec<PlayItem>,
-        repeat: bool,
-    ) {
+    fn begin(&self, out: &mut VecDeque<Output>, play: PlayId, items: Vec<PlayItem>, repeat: bool) {
         let stop_on = String::new();
         let command = Command::Play { leg: self.leg, play, items, repeat, stop_on };
         out.push_back(Output::Media(command));

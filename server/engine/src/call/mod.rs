@@ -7,6 +7,7 @@
 //! ```text
 //! arrival   an INVITE is judged, a call begins        call       states and what moves them
 //! caller    the responses to the caller's INVITE      offer      the agent's phones ring
+//! ringing   what an offer does to the call
 //! leg       dialog, session and media of one side     in_dialog  what peers ask in a dialog
 //! announce  what is played                            release    the end and the record
 //! parting   dialogs that outlive their call           trace      the ladder
@@ -24,6 +25,7 @@ mod media;
 mod offer;
 mod parting;
 mod release;
+mod ringing;
 mod sdp;
 mod trace;
 
@@ -141,11 +143,12 @@ impl Step<'_, '_> {
 
     /// Our Contact on a flow.
     fn contact(&self, flow: &Flow) -> String {
-        let port = flow.local.port();
-        let host = match (&self.cx.settings.sip_advertise, flow.local) {
-            (Some(host), _) if has_port(host) => host.clone(),
-            (Some(host), _) => format!("{host}:{port}"),
-            (None, local) => local.to_string(),
+        let host = match &self.cx.settings.sip_advertise {
+            Some(name) => {
+                let (host, port) = crate::tenant::advertised(name, flow.local);
+                format!("{host}:{port}")
+            }
+            None => flow.local.to_string(),
         };
         match flow.transport {
             Transport::Udp => format!("<sip:{host}>"),
@@ -167,16 +170,6 @@ impl Step<'_, '_> {
 
     fn employee_id(&self, agent: AgentRef) -> Option<String> {
         Some(self.cx.routing.agent_settings(agent)?.employee_id.clone())
-    }
-}
-
-/// Whether `host:port` is meant, and not a bare IPv6 address.
-fn has_port(host: &str) -> bool {
-    match host.rsplit_once(':') {
-        Some((name, port)) => {
-            (name.ends_with(']') || !name.contains(':')) && port.parse::<u16>().is_ok()
-        }
-        None => false,
     }
 }
 
@@ -334,10 +327,11 @@ impl Calls {
     /// A connection is gone: callers whose INVITE came over it and has no final response cannot be
     /// answered any more. Established calls go on.
     pub(crate) fn flow_closed(&mut self, cx: &mut Context<'_>, connection: ConnectionId) {
-        let lost = |call: &&Box<Call>| {
+        let lost = |call: &Call| {
             call.caller.is_open() && call.caller.leg.lane.flow.connection == Some(connection)
         };
-        let serials: Vec<u32> = self.calls.values().filter(lost).map(|call| call.id.serial).collect();
+        let serials: Vec<u32> =
+            self.calls.values().filter(|call| lost(call)).map(|call| call.id.serial).collect();
         for serial in serials {
             self.with(cx, serial, |call, step| call.caller_gone(step, None));
         }
@@ -412,10 +406,10 @@ impl Calls {
                 self.with_ref(cx, call, |call, step| call.moved(step, why));
             }
             RoutingOutput::TooManyHops { call, .. } => {
-                self.forgotten(cx, call, Ending::of(ReleaseReason::TooManyHops), "all-busy");
+                self.forgotten(cx, call, Ending::of(ReleaseReason::TooManyHops), "all_busy");
             }
             RoutingOutput::AgentUnavailable { call, why, .. } => {
-                self.forgotten(cx, call, Ending::unavailable(why), "all-busy");
+                self.forgotten(cx, call, Ending::unavailable(why), "all_busy");
             }
             RoutingOutput::Refused { request, why } => self.refused(cx, request, why),
             RoutingOutput::Explained(_)
@@ -442,12 +436,13 @@ impl Calls {
                 self.forgotten(cx, call, Ending::of(ReleaseReason::NoCapacity), "fault");
             }
             Request::Answered(offer) => {
-                let of_offer = |call: &&Box<Call>| match &call.state {
+                let of_offer = |call: &Call| match &call.state {
                     State::Answered(answered) => answered.talk.offer == offer,
                     State::Connected(talk) => talk.offer == offer,
                     _ => false,
                 };
-                let serial = self.calls.values().find(of_offer).map(|call| call.id.serial);
+                let serial =
+                    self.calls.values().find(|call| of_offer(call)).map(|call| call.id.serial);
                 if let Some(serial) = serial {
                     // The offer ended before the answer was heard: the agent is hung up.
                     self.with(cx, serial, |call, step| {

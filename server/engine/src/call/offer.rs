@@ -204,12 +204,7 @@ fn rank(failure: OfferFailure) -> u8 {
     }
 }
 
-fn invite(
-    step: &Step<'_, '_>,
-    common: &Common,
-    number: &str,
-    contact: Uri,
-) -> RequestBuilder {
+fn invite(step: &Step<'_, '_>, common: &Common, number: &str, contact: Uri) -> RequestBuilder {
     let domain = step.domain();
     let to = Uri::sip(Some(number), &domain, None).map(NameAddr::of);
     let to = to.unwrap_or_else(|_| NameAddr::of(contact.clone()));

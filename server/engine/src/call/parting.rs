@@ -76,7 +76,12 @@ pub(crate) fn watch(step: &mut Step<'_, '_>, lane: Lane, client: ClientId, reaso
 }
 
 /// A response to an INVITE that was given up.
-pub(crate) fn response(step: &mut Step<'_, '_>, key: (u32, u16), client: ClientId, message: &Message) {
+pub(crate) fn response(
+    step: &mut Step<'_, '_>,
+    key: (u32, u16),
+    client: ClientId,
+    message: &Message,
+) {
     let Some(entry) = step.parting.given_up.get(&key) else { return };
     match message.status() {
         Some(200..300) => {

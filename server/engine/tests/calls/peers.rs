@@ -202,19 +202,6 @@ impl Caller {
         self.ack_failure(world);
     }
 
-    /// CANCEL, unless the INVITE has failed already.
-    #[track_caller]
-    pub fn cancel_if_open(&mut self, world: &mut World) {
-        let failed = (480..=603).find(|s| world.was_sent(self.peer, &format!("{s} INVITE")));
-        match failed {
-            Some(status) => {
-                self.expect(world, status);
-                self.ack_failure(world);
-            }
-            None => self.cancel(world),
-        }
-    }
-
     /// Re-INVITE with this SDP, or none.
     pub fn reinvite(&mut self, world: &mut World, sdp: Option<String>) {
         let mut request = self.next(Method::Invite);

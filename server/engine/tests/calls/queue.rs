@@ -137,7 +137,10 @@ fn the_employee_id_is_read_to_the_caller_while_the_agent_hears_a_tone() {
     assert_eq!(record.talk_ms, 10_000);
     assert_eq!(record.released_by, Some(ReleasedBy::Agent));
     let between = record.connected.unwrap().as_ms() - record.answered.unwrap().as_ms();
-    assert_eq!(between, 2_320, "answered is the agent's 200, connected comes after the announcement");
+    assert_eq!(
+        between, 2_320,
+        "answered is the agent's 200, connected comes after the announcement"
+    );
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The whole engine in virtual time, with scripted peers and a media worker made of data.
 
-use bytes::Bytes;
 use hotline_base::{Epoch, Mono, Now, Partition, Redacted, Rng, Wall};
 use hotline_engine::config::{
     DigestAlgorithm, FIRST_PROMPT, Prompt, Softphone, TenantLimits, Trunk, WAIT_TONE,
@@ -15,8 +14,8 @@ use hotline_media::command::{
     PortGrant,
 };
 use hotline_routing::config::{
-    AccessCode, Agent, AnnounceOnAnswer, AnswerSupervision, CalledRoute, Destination, Policy, Skill,
-    SkillQueue,
+    AccessCode, Agent, AnnounceOnAnswer, AnswerSupervision, CalledRoute, Destination, Policy,
+    Skill, SkillQueue,
 };
 use hotline_sip::build::{RequestBuilder, ResponseBuilder, ViaParameters};
 use hotline_sip::digest::{Challenge, answer, ha1};
@@ -85,9 +84,8 @@ pub fn centre() -> TenantConfig {
         language: None,
         answer_supervision: AnswerSupervision::AtOnce,
     };
-    let to_queue = |extension: &str, name: &str| {
-        route(extension, Destination::SkillQueue(name.into()))
-    };
+    let to_queue =
+        |extension: &str, name: &str| route(extension, Destination::SkillQueue(name.into()));
     let agent = |employee_id: &str| Agent {
         employee_id: employee_id.into(),
         skill_queues: ["support", "read", "short", "tiny"]
@@ -183,6 +181,12 @@ fn settings() -> EngineSettings {
 
 impl World {
     pub fn new(config: TenantConfig) -> World {
+        let mut world = World::without_ports(config);
+        world.grant_ports(40);
+        world
+    }
+
+    pub fn without_ports(config: TenantConfig) -> World {
         let directory = Directory {
             version: 1,
             tenants: vec![Arc::new(config)],
@@ -190,9 +194,14 @@ impl World {
             default_tenant: Some(TENANT),
         };
         let mono_ms = 10_000;
-        let engine =
-            Engine::new(settings(), Arc::new(directory), Epoch(3), Rng::from_number(1), now(mono_ms));
-        let mut world = World {
+        let engine = Engine::new(
+            settings(),
+            Arc::new(directory),
+            Epoch(3),
+            Rng::from_number(1),
+            now(mono_ms),
+        );
+        World {
             engine,
             mono_ms,
             inbox: VecDeque::new(),
@@ -205,9 +214,7 @@ impl World {
             requests: 0,
             replies: BTreeMap::new(),
             timers_at_rest: 0,
-        };
-        world.grant_ports(40);
-        world
+        }
     }
 
     /// A number that no peer has used yet.
@@ -338,14 +345,9 @@ impl World {
 
     /// Whether a peer was sent such a message and has not looked at it.
     pub fn was_sent(&self, peer: u8, what: &str) -> bool {
-        self.inbox.iter().any(|(flow, message)| {
-            flow.remote.ip() == address(peer).ip() && line(message) == what
-        })
-    }
-
-    /// Forgets what peers have not looked at (retransmissions).
-    pub fn forget(&mut self) {
-        self.inbox.clear();
+        self.inbox
+            .iter()
+            .any(|(flow, message)| flow.remote.ip() == address(peer).ip() && line(message) == what)
     }
 
     pub fn ask(&mut self, request: Request) -> Result<Reply, hotline_engine::input::Refusal> {
@@ -450,7 +452,9 @@ impl World {
                 }
                 EventKind::Answered { agent, .. } => format!("Answered {agent}"),
                 EventKind::Connected { .. } => "Connected".to_owned(),
-                EventKind::Checkpoint { checkpoint } => format!("Checkpoint {:?}", checkpoint.point),
+                EventKind::Checkpoint { checkpoint } => {
+                    format!("Checkpoint {:?}", checkpoint.point)
+                }
                 EventKind::Released { .. } => "Released".to_owned(),
                 _ => return None,
             })
@@ -480,6 +484,11 @@ impl World {
 
     pub fn media_worker_dies(&mut self) {
         self.worker.mute = true;
+    }
+
+    /// What is played never ends.
+    pub fn media_stalls(&mut self) {
+        self.worker.due.clear();
     }
 
     pub fn bridged(&self) -> bool {
@@ -600,9 +609,4 @@ pub fn header(message: &Message, name: HeaderName) -> String {
 
 pub fn body(message: &Message) -> String {
     String::from_utf8_lossy(message.body()).into_owned()
-}
-
-#[allow(dead_code)]
-pub fn bytes(text: &str) -> Bytes {
-    Bytes::copy_from_slice(text.as_bytes())
 }
