@@ -100,6 +100,26 @@ impl Centres {
         found.map(|(partition, _)| *partition)
     }
 
+    /// Replaces what comes from the node file.
+    ///
+    /// # Errors
+    /// One line: two tenants would share an access code on one trunk.
+    pub fn set_node(
+        &mut self,
+        trunks: Vec<Trunk>,
+        prompts_dir: Option<PathBuf>,
+    ) -> Result<(), String> {
+        let before = std::mem::replace(&mut self.trunks, trunks);
+        for (_, centre) in &self.centres {
+            if let Err(error) = self.check_beside_others(centre) {
+                self.trunks = before;
+                return Err(error);
+            }
+        }
+        self.prompts_dir = prompts_dir;
+        Ok(())
+    }
+
     /// What the engines and workers need now. Reads the prompts anew.
     pub fn snapshot(&mut self) -> Result<Snapshot, String> {
         let dirs: Vec<_> = self

@@ -4,6 +4,7 @@ use crate::checkpoint::Checkpoint;
 use crate::id::CallId;
 use crate::record::CallRecord;
 use hotline_base::{Partition, Wall};
+pub use hotline_sip::registrar::StoredBinding;
 use serde::{Deserialize, Serialize};
 
 /// One event of one partition.
@@ -130,27 +131,4 @@ pub struct TracedMessage {
     pub cseq: String,
     /// What else matters in one line: SDP address and codecs, Reason.
     pub note: String,
-}
-
-/// A registration as it is stored.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StoredBinding {
-    /// Softphone number (address-of-record user).
-    pub number: String,
-    /// Contact URI.
-    pub contact: String,
-    /// When it ends.
-    pub expires: Wall,
-    /// Call-ID of the REGISTER.
-    pub sip_call_id: String,
-    /// CSeq of the REGISTER.
-    pub cseq: u32,
-    /// `udp` or `tcp`.
-    pub transport: String,
-    /// Our address on its flow.
-    pub local: std::net::SocketAddr,
-    /// Its address.
-    pub remote: std::net::SocketAddr,
-    /// Its User-Agent.
-    pub user_agent: Option<String>,
 }

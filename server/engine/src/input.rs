@@ -136,10 +136,6 @@ pub enum Request {
     Route {
         /// Number as dialled.
         number: String,
-        /// Calling number.
-        from: Option<String>,
-        /// When; none is now.
-        at: Option<Wall>,
     },
     /// Remove all bindings of an agent's softphone.
     Unregister {

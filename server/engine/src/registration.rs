@@ -19,7 +19,7 @@ use crate::input::Output;
 use compact_str::CompactString;
 use hotline_routing::Input;
 use hotline_sip::header::HeaderName;
-use hotline_sip::registrar::{Binding, BindingId, RegistrarEvent, StoredBinding as AtRest};
+use hotline_sip::registrar::{BindingId, RegistrarEvent};
 use hotline_sip::{Flow, Message, ServerId, Uri};
 use smallvec::SmallVec;
 
@@ -100,12 +100,12 @@ pub(crate) fn changed(cx: &mut Context<'_>, event: RegistrarEvent, before: &Befo
 pub(crate) fn restore(cx: &mut Context<'_>, bindings: Vec<StoredBinding>) -> Vec<CompactString> {
     let mut lost: Vec<CompactString> = Vec::new();
     for binding in bindings {
-        let known = cx.config.softphones.contains_key(&binding.number);
-        let number = CompactString::new(&binding.number);
-        let (contact, name) = (binding.contact.clone(), binding.number.clone());
-        let taken = known && cx.registrar.restore(cx.now, [at_rest(binding)]) == 1;
+        let number = binding.aor.clone();
+        let known = cx.config.softphones.contains_key(number.as_str());
+        let contact = binding.contact.clone();
+        let taken = known && cx.registrar.restore(cx.now, [binding]) == 1;
         if !taken {
-            cx.journal(EventKind::BindingRemoved { number: name, contact });
+            cx.journal(EventKind::BindingRemoved { number: number.to_string(), contact });
             lost.push(number);
         }
     }
@@ -130,35 +130,5 @@ fn agent_of(cx: &Context<'_>, number: &str) -> Option<hotline_routing::AgentRef>
 
 fn stored(cx: &Context<'_>, aor: &str, id: BindingId) -> Option<StoredBinding> {
     let binding = cx.registrar.lookup(aor).iter().find(|binding| binding.id == id)?;
-    Some(to_store(aor, binding))
-}
-
-fn to_store(number: &str, binding: &Binding) -> StoredBinding {
-    StoredBinding {
-        number: number.to_owned(),
-        contact: binding.contact.as_text().into_owned(),
-        expires: binding.expires_wall,
-        sip_call_id: binding.call_id.to_string(),
-        cseq: binding.cseq,
-        transport: binding.flow.transport.as_str().to_ascii_lowercase(),
-        local: binding.flow.local,
-        remote: binding.flow.remote,
-        user_agent: binding.user_agent.as_ref().map(CompactString::to_string),
-    }
-}
-
-fn at_rest(binding: StoredBinding) -> AtRest {
-    AtRest {
-        aor: binding.number.into(),
-        contact: binding.contact,
-        expires_wall: binding.expires,
-        call_id: binding.sip_call_id.into(),
-        cseq: binding.cseq,
-        q: 1_000,
-        transport: binding.transport.into(),
-        local: binding.local,
-        remote: binding.remote,
-        instance: None,
-        user_agent: binding.user_agent.map(CompactString::from),
-    }
+    Some(binding.stored(aor))
 }

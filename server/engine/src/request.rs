@@ -49,7 +49,7 @@ pub(crate) fn answer(
                 false => Err(refuse(404, "call_not_found", format!("no call {call} is up"))),
             }
         }
-        Request::Route { number, .. } => route(tenant, &number),
+        Request::Route { number } => route(tenant, &number),
         Request::Unregister { employee_id } => {
             if tenant.parts.routing.agent(&employee_id).is_none() {
                 return Err(no_agent(&employee_id));

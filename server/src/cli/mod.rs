@@ -59,12 +59,6 @@ enum Command {
     Route {
         /// Number as dialled.
         number: String,
-        /// Calling number.
-        #[arg(long)]
-        from: Option<String>,
-        /// When (RFC 3339); now if not given.
-        #[arg(long)]
-        at: Option<String>,
         #[command(flatten)]
         api: Api,
     },
@@ -156,16 +150,14 @@ pub fn run() -> ExitCode {
 fn perform(cli: Cli) -> Result<(), Failure> {
     let config = cli.config.as_deref();
     match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => crate::serve::run(load(config)?).map_err(Failure::Failed),
+        Command::Serve => crate::serve::run(load(config)?, cli.config.clone()).map_err(Failure::Failed),
         Command::Init { dir } => centre::init(&dir),
         Command::Check { dir } => centre::check(&dir),
         Command::Apply { dir, dry_run, prune, api } => {
             centre::apply(&dir, dry_run, prune, &api, load(config)?)
         }
         Command::Status { api } => query::status(&api, &load(config)?),
-        Command::Route { number, from, at, api } => {
-            query::route(&number, from.as_deref(), at.as_deref(), &api, &load(config)?)
-        }
+        Command::Route { number, api } => query::route(&number, &api, &load(config)?),
         Command::Dial(dial) => phone::dial(&dial),
         Command::Agent(agent) => phone::agent(&agent),
         Command::Trace { call, api } => query::trace(&call, &api, &load(config)?),

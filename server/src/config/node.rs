@@ -215,6 +215,33 @@ impl NodeConfig {
     }
 }
 
+impl NodeConfig {
+    /// The settings that differ from `other` and take effect at a start only.
+    pub fn needs_restart(&self, other: &NodeConfig) -> Vec<&'static str> {
+        [
+            ("[node] name", self.name != other.name),
+            ("[node] data_dir", self.data_dir != other.data_dir),
+            ("[node] engines", self.engines != other.engines),
+            ("[node] drain_s", self.drain_s != other.drain_s),
+            ("[sip] listen", self.listen != other.listen),
+            ("[sip] advertise", self.sip_advertise != other.sip_advertise),
+            ("[sip] register_s_…", self.register_s != other.register_s),
+            ("[media] address", self.media_address != other.media_address),
+            ("[media] advertise", self.media_advertise != other.media_advertise),
+            ("[media] ports", self.media_ports != other.media_ports),
+            ("[media] workers", self.media_workers != other.media_workers),
+            ("[http] listen", self.http_listen != other.http_listen),
+            ("[http] admin_token_file", self.admin_token_file != other.admin_token_file),
+            ("[store] url", self.store_url != other.store_url),
+            ("[log] format", self.log_format != other.log_format),
+            ("[log] level", self.log_level != other.log_level),
+        ]
+        .into_iter()
+        .filter_map(|(key, changed)| changed.then_some(key))
+        .collect()
+    }
+}
+
 fn whole(path: &Path, line: u32, allowed: String) -> Faults {
     Faults(vec![Fault {
         file: path.display().to_string(),

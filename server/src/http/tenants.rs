@@ -111,8 +111,6 @@ pub async fn queues(
 pub struct RouteQuery {
     tenant: Option<String>,
     number: String,
-    from: Option<String>,
-    at: Option<String>,
 }
 
 pub async fn route(
@@ -120,17 +118,7 @@ pub async fn route(
     Query(query): Query<RouteQuery>,
 ) -> Result<Json<JsonValue>, Problem> {
     let partition = api.tenant(query.tenant.as_deref()).await?;
-    let at = match &query.at {
-        None => None,
-        Some(text) => match text.parse::<jiff::Timestamp>() {
-            Ok(at) => Some(Wall(at.as_microsecond())),
-            Err(_) => {
-                let allowed = "RFC 3339 with offset, as in 2026-12-24T23:59:00+01:00";
-                return Err(Problem::parameter("at", text, allowed));
-            }
-        },
-    };
-    let request = Request::Route { number: query.number, from: query.from, at };
+    let request = Request::Route { number: query.number };
     let Reply::Route(route) = api.ask(partition, request).await? else {
         return Err(Problem::internal(&"unexpected answer"));
     };

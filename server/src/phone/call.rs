@@ -12,6 +12,7 @@ use hotline_sip::flow::Flow;
 use hotline_sip::header::{HeaderName, NameAddr};
 use hotline_sip::message::Message;
 use hotline_sip::uri::Uri;
+use hotline_sip::Method;
 
 /// A call, by what it waits for.
 pub enum Call {
@@ -23,6 +24,8 @@ pub enum Call {
         invite: Box<RequestBuilder>,
         /// What we offered.
         offer: SessionDescription,
+        /// Whether we gave it up; a 2xx may still cross our CANCEL.
+        given_up: bool,
     },
     /// A caller waits for our answer.
     Ringing {
@@ -47,6 +50,10 @@ pub enum Call {
         local: SessionDescription,
         /// Whether what we sent last waits for the answer in an ACK.
         offered: bool,
+        /// The transaction of the caller's INVITE, when we were called.
+        server: Option<ServerId>,
+        /// What our re-INVITE that is under way offers.
+        reoffer: Option<SessionDescription>,
     },
 }
 
@@ -161,7 +168,13 @@ impl Call {
         let server = *server;
         let _ = dialog.confirm(None);
         dialog.invite_ended();
-        *self = Call::Up { dialog: dialog.clone(), offered: media.is_none(), local: local.clone() };
+        *self = Call::Up {
+            dialog: dialog.clone(),
+            offered: media.is_none(),
+            local: local.clone(),
+            server: Some(server),
+            reoffer: None,
+        };
         Some((server, response))
     }
 
@@ -192,7 +205,58 @@ impl Call {
         let answer = SessionDescription::parse(message.body()).map_err(|_| ())?;
         let media = offer_answer::read_answer(offer, &answer).map_err(|_| ())?;
         let dialog = Box::new(dialog);
-        Ok((Call::Up { dialog, local: offer.clone(), offered: false }, ack, Some(media)))
+        let local = offer.clone();
+        let up = Call::Up { dialog, local, offered: false, server: None, reoffer: None };
+        Ok((up, ack, Some(media)))
+    }
+
+    /// Whether the INVITE of this transaction rings here or began the call that is up.
+    pub fn began_with(&self, which: ServerId) -> bool {
+        match self {
+            Call::Ringing { server, .. } => *server == which,
+            Call::Up { server, .. } => *server == Some(which),
+            Call::Calling { .. } => false,
+        }
+    }
+
+    /// A re-INVITE that puts the other side on hold or takes it back (RFC 3264 §8.4); none while
+    /// another is under way.
+    pub fn hold(&mut self, settings: &Settings, on: bool) -> Option<RequestBuilder> {
+        let Call::Up { dialog, local: sent, reoffer, .. } = self else { return None };
+        if !dialog.may_invite() {
+            return None;
+        }
+        let direction = if on { Direction::SendOnly } else { Direction::SendRecv };
+        let ours = Local { direction, ..local(settings, sent.origin.session_id as u32) };
+        let offer = offer_answer::make_reoffer(sent, &ours);
+        let request = dialog
+            .request(Method::Invite)
+            .header(HeaderName::Contact, contact(settings, &settings.flow))
+            .body("application/sdp", offer.to_string());
+        *reoffer = Some(offer);
+        Some(request)
+    }
+
+    /// The final response to our re-INVITE, or none came: the ACK of a 2xx, and the media.
+    pub fn reinvite_answered(
+        &mut self,
+        response: Option<&Message>,
+    ) -> (Option<RequestBuilder>, Option<StreamParameters>) {
+        let Call::Up { dialog, local, reoffer, .. } = self else { return (None, None) };
+        let offer = reoffer.take();
+        dialog.invite_ended();
+        let Some(response) = response.filter(|response| response.status() < Some(300)) else {
+            return (None, None);
+        };
+        dialog.refresh_target(response);
+        let ack = response.cseq().ok().map(|cseq| dialog.ack(cseq.number));
+        let answer = SessionDescription::parse(response.body()).ok();
+        let media = offer.and_then(|offer| {
+            let media = offer_answer::read_answer(&offer, &answer?).ok();
+            *local = offer;
+            media
+        });
+        (ack, media)
     }
 
     /// Our INVITE, to be sent again.
@@ -209,7 +273,7 @@ impl Call {
         message: &Message,
         settings: &Settings,
     ) -> (ResponseBuilder, Option<StreamParameters>) {
-        let Call::Up { dialog, local: sent, offered } = self else {
+        let Call::Up { dialog, local: sent, offered, .. } = self else {
             return (ResponseBuilder::new(message, 491), None);
         };
         if let Err(order) = dialog.receive(message) {

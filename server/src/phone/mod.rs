@@ -105,6 +105,7 @@ pub enum Ended {
 enum Purpose {
     Register { expires_s: u32, authorised: bool },
     Invite { authorised: bool },
+    Reinvite,
     Bye,
 }
 
@@ -223,7 +224,10 @@ impl Phone {
     pub fn hang_up(&mut self, now: Now) {
         let Some(call) = &mut self.call else { return };
         match call {
-            Call::Calling { client, .. } => self.endpoint.cancel(now, *client),
+            Call::Calling { client, given_up, .. } => {
+                *given_up = true;
+                self.endpoint.cancel(now, *client);
+            }
             Call::Ringing { .. } => self.reject(now, 480),
             Call::Up { dialog, .. } => {
                 let bye = dialog.request(Method::Bye);
@@ -231,6 +235,23 @@ impl Phone {
                 self.end(Ended::Local);
             }
         }
+    }
+
+    /// Puts the other side on hold, or takes it back: a re-INVITE. Without a call that is up, or
+    /// while another re-INVITE is under way, nothing happens.
+    pub fn hold(&mut self, now: Now, on: bool) {
+        let settings = &self.settings;
+        let request = self.call.as_mut().and_then(|call| call.hold(settings, on));
+        if let Some(request) = request {
+            self.send(now, &request, Purpose::Reinvite);
+        }
+    }
+
+    /// The path to the server is another one from now on: its connection was lost and made anew.
+    /// A call that is up goes on; the phone must register again.
+    pub fn moved(&mut self, now: Now, flow: Flow) {
+        self.transport_failed(now);
+        self.settings.flow = flow;
     }
 
     /// A message came in.
@@ -267,13 +288,27 @@ impl Phone {
                     let media = self.call.as_mut().and_then(|call| call.acked(&message, settings));
                     self.events.extend(media.map(Event::Media));
                 }
-                endpoint::Event::AckMissing { .. } => self.hang_up(now),
+                endpoint::Event::AckMissing { server } => {
+                    // Of a refusal, nothing is left to hang up.
+                    let up = |call: &Call| call.began_with(server);
+                    if self.call.as_ref().is_some_and(up) {
+                        self.hang_up(now);
+                    }
+                }
                 endpoint::Event::Response { client, user, message } => {
                     self.response(now, client, user, &message);
                 }
                 endpoint::Event::Timeout { client, user }
                 | endpoint::Event::TransportError { client, user } => {
                     self.failed(now, client, user);
+                }
+                endpoint::Event::ServerGone { server, failed: true } => {
+                    let rings = |call: &Call| {
+                        matches!(call, Call::Ringing { .. }) && call.began_with(server)
+                    };
+                    if self.call.as_ref().is_some_and(rings) {
+                        self.end(Ended::Cancelled);
+                    }
                 }
                 endpoint::Event::ServerGone { .. } | endpoint::Event::Terminated { .. } => {}
             }
@@ -384,7 +419,15 @@ impl Phone {
             Purpose::Invite { authorised } => {
                 self.invite_answered(now, client, authorised, status, message);
             }
-            Purpose::Register { .. } | Purpose::Bye => {}
+            Purpose::Reinvite if status >= 200 => {
+                let Some(call) = self.call.as_mut() else { return };
+                let (ack, media) = call.reinvite_answered(Some(message));
+                if let Some(ack) = ack {
+                    self.ack(client, message, &ack);
+                }
+                self.events.extend(media.map(Event::Media));
+            }
+            Purpose::Register { .. } | Purpose::Reinvite | Purpose::Bye => {}
         }
     }
 
@@ -463,6 +506,11 @@ impl Phone {
             Purpose::Invite { .. } => {
                 if self.call.as_ref().is_some_and(|call| call.is_calling(client)) {
                     self.end(Ended::Unreachable);
+                }
+            }
+            Purpose::Reinvite => {
+                if let Some(call) = self.call.as_mut() {
+                    call.reinvite_answered(None);
                 }
             }
             Purpose::Bye => {}
@@ -561,7 +609,8 @@ impl Phone {
         let offer = call::offer(&self.settings, self.rng.next_u32());
         let invite = invite.body("application/sdp", offer.to_string());
         if let Some(client) = self.send(now, &invite, Purpose::Invite { authorised }) {
-            self.call = Some(Call::Calling { client, invite: Box::new(invite), offer });
+            self.call =
+                Some(Call::Calling { client, invite: Box::new(invite), offer, given_up: false });
         }
     }
 
@@ -585,6 +634,11 @@ impl Phone {
                 let media = call.early(message);
                 self.events.push_back(Event::Progress(status));
                 self.events.extend(media.map(Event::Media));
+            }
+            // A 200 that crossed our CANCEL (RFC 3261 §9.1).
+            200..=299 if matches!(call, Call::Calling { given_up: true, .. }) => {
+                self.end_stray(now, client, message);
+                self.end(Ended::Local);
             }
             200..=299 => match call.established(message, self.endpoint.sent_request(client)) {
                 Ok((up, ack, media)) => {

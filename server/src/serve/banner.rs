@@ -59,7 +59,14 @@ fn destination(route: &Map<String, Json>) -> String {
 fn first_call(out: &mut String, config: &NodeConfig, centres: &Centres) -> Option<()> {
     let (_, centre) = centres.all().first()?;
     let (_, agent) = centre.of_kind("agent").next()?;
-    let (_, route) = centre.of_kind("called_route").last()?;
+    // The longest number: it shows how an extension code is dialled. Its queue is the agent's.
+    let serves = |route: &Map<String, Json>| {
+        let skills = agent.get("skill_queues").and_then(Json::as_array).into_iter().flatten();
+        let mut queues = skills.filter_map(|skill| skill.get("queue").and_then(Json::as_str));
+        queues.any(|queue| queue == field(route, "skill_queue"))
+    };
+    let routes = centre.of_kind("called_route").filter(|(_, route)| serves(route));
+    let (_, route) = routes.min_by_key(|(name, _)| (!name.contains('/'), *name))?;
     let number = agent
         .get("softphone")
         .and_then(Json::as_object)

@@ -39,7 +39,7 @@ use projector::Projector;
 use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::mpsc;
@@ -49,11 +49,12 @@ const RUNTIME_THREADS: usize = 2;
 /// Refreshed bindings that may wait for the projector; more are written at their next refresh.
 const REFRESHED_MAX: usize = 65_536;
 
-/// Runs the server until it is told to stop.
+/// Runs the server until it is told to stop. `file` is the node file that SIGHUP reads again; none
+/// is the default one.
 ///
 /// # Errors
 /// One line: why it cannot start.
-pub fn run(config: NodeConfig) -> Result<(), String> {
+pub fn run(config: NodeConfig, file: Option<PathBuf>) -> Result<(), String> {
     crate::telemetry::start(config.log_format, &config.log_level)?;
     match raise_descriptor_limit() {
         Ok(limit) => tracing::debug!(limit, "open descriptors"),
@@ -68,7 +69,7 @@ pub fn run(config: NodeConfig) -> Result<(), String> {
     let running = start(&config, runtime.handle(), &mut Bind)?;
     print!("{}", running.banner);
     let _nobody_reads = std::io::stdout().flush();
-    let signals = runtime.block_on(shutdown::until_stopped(&running, config.drain_s));
+    let signals = runtime.block_on(shutdown::until_stopped(&running, &config, file.as_deref()));
     tracing::info!(signals, "stopping");
     running.stop(runtime.handle());
     Ok(())

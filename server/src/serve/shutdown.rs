@@ -1,13 +1,15 @@
 //! Stopping: first no new calls, then no calls, then nothing.
 //!
 //! SIGTERM or SIGINT drains: new calls get 503 with Retry-After, calls in progress go on up to
-//! `[node] drain_s`. A second one releases them at once. SIGHUP reads prompts and configuration
-//! anew.
+//! `[node] drain_s`. A second one releases them at once. SIGHUP reads the node file, prompts and
+//! configuration anew.
 
 use super::Running;
+use crate::config::NodeConfig;
 use crate::http::Node;
 use crate::runtime::Mail;
 use std::sync::atomic::Ordering;
+use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
@@ -20,7 +22,12 @@ const COUNTS_FRESH: Duration = Duration::from_millis(300);
 const GOOD_BYE_MAX: Duration = Duration::from_secs(3);
 
 /// Waits for the order to stop, and drains; gives how many orders came.
-pub(super) async fn until_stopped(running: &Running, drain_s: u32) -> u32 {
+pub(super) async fn until_stopped(
+    running: &Running,
+    config: &NodeConfig,
+    file: Option<&Path>,
+) -> u32 {
+    let drain_s = config.drain_s;
     let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
     let [Ok(mut term), Ok(mut int), Ok(mut hup)] = kinds.map(signal) else {
         tracing::error!("signals cannot be received");
@@ -30,7 +37,7 @@ pub(super) async fn until_stopped(running: &Running, drain_s: u32) -> u32 {
         tokio::select! {
             _ = term.recv() => break,
             _ = int.recv() => break,
-            _ = hup.recv() => reload(running).await,
+            _ = hup.recv() => reload(running, config, file).await,
         }
     }
     let node = &running.node;
@@ -86,18 +93,33 @@ async fn quiet(running: &Running) {
     }
 }
 
-/// SIGHUP: prompts and configuration as they are now.
-async fn reload(running: &Running) {
-    let snapshot = running.centres.lock().await.snapshot();
+/// SIGHUP: node file, prompts and configuration as they are now. Trunks and the directory of
+/// prompts take effect at once; what needs a restart is named.
+async fn reload(running: &Running, started_with: &NodeConfig, file: Option<&Path>) {
+    let next = match NodeConfig::load(file) {
+        Ok(next) => next,
+        Err(faults) => {
+            for line in faults.to_string().lines() {
+                tracing::error!("{line}");
+            }
+            return tracing::error!("nothing was reloaded: the node file is wrong");
+        }
+    };
+    for key in next.needs_restart(started_with) {
+        tracing::warn!("{key} has changed: it takes effect at the next start");
+    }
+    let mut centres = running.centres.lock().await;
+    if let Err(error) = centres.set_node(next.trunks, next.prompts_dir) {
+        return tracing::error!("nothing was reloaded: {error}");
+    }
+    let snapshot = centres.snapshot();
+    drop(centres);
     match snapshot {
         Ok(snapshot) => {
             snapshot.broken.iter().for_each(|line| tracing::error!("{line}"));
             let version = snapshot.directory.version;
             running.node.reconfigure(snapshot.directory, snapshot.library);
-            tracing::info!(
-                version,
-                "reloaded: prompts and the configuration in the store; other node settings at the next start"
-            );
+            tracing::info!(version, "reloaded: trunks of the node, prompts, configuration");
         }
         Err(error) => tracing::error!(%error, "nothing was reloaded"),
     }

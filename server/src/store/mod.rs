@@ -499,7 +499,7 @@ async fn write_bindings(
                 .bind(i64::from(partition.0))
                 .bind(number)
                 .bind(contact)
-                .bind(binding.expires.0)
+                .bind(binding.expires_wall.0)
                 .bind(json_text(binding)?)
                 .execute(&mut **transaction)
                 .await?;

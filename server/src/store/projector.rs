@@ -91,7 +91,7 @@ impl Projection {
                 }
             }
             EventKind::BindingAdded { binding } if fresh => {
-                let (number, contact) = (binding.number.clone(), binding.contact.clone());
+                let (number, contact) = (binding.aor.to_string(), binding.contact.clone());
                 self.refreshed.remove(&(partition, number.clone(), contact.clone()));
                 batch.bindings.push((partition, number, contact, Some(binding)));
             }
@@ -105,7 +105,7 @@ impl Projection {
 
     /// A binding was refreshed: only its last form is written, with the next batch.
     pub fn refreshed(&mut self, partition: Partition, binding: StoredBinding) {
-        let key = (partition, binding.number.clone(), binding.contact.clone());
+        let key = (partition, binding.aor.to_string(), binding.contact.clone());
         self.refreshed.insert(key, binding);
     }
 

@@ -19,7 +19,7 @@ use hotline_media::sdp::SessionDescription;
 use hotline_sip::Method;
 use hotline_sip::build::{RequestBuilder, ResponseBuilder};
 use hotline_sip::dialog::Dialog;
-use hotline_sip::flow::{Flow, Transport};
+use hotline_sip::flow::Flow;
 use hotline_sip::header::HeaderName;
 use hotline_sip::message::Message;
 use hotline_sip::{ClientId, ServerId};
@@ -69,7 +69,7 @@ pub(crate) struct Path {
 
 impl Path {
     /// The flow our requests leave by: that of the phone's binding as it is now, for it may have
-    /// connected anew; to a trunk over datagrams the address its Contact or route names.
+    /// connected anew; to a trunk its connection, else the address its Contact or route names.
     fn flow(&self, step: &Step<'_, '_>) -> Flow {
         let flow = self.lane.flow;
         if let Some(binding) = &self.binding {
@@ -79,7 +79,7 @@ impl Path {
         }
         let next = self.dialog.next_hop();
         match next.host_address() {
-            Some(address) if self.to_contact && flow.transport == Transport::Udp => {
+            Some(address) if self.to_contact && flow.connection.is_none() => {
                 let port = next.port().unwrap_or(flow.transport.default_port());
                 Flow { remote: SocketAddr::new(address, port), ..flow }
             }

@@ -325,14 +325,22 @@ impl Calls {
     }
 
     /// A connection is gone: callers whose INVITE came over it and has no final response cannot be
-    /// answered any more. Established calls go on.
+    /// answered any more. Established calls go on; a trunk is connected to anew when there is
+    /// something to say, a phone is not (it registers again, or it is gone).
     pub(crate) fn flow_closed(&mut self, cx: &mut Context<'_>, connection: ConnectionId) {
-        let lost = |call: &Call| {
-            call.caller.is_open() && call.caller.leg.lane.flow.connection == Some(connection)
-        };
-        let serials: Vec<u32> =
-            self.calls.values().filter(|call| lost(call)).map(|call| call.id.serial).collect();
-        for serial in serials {
+        let mut lost = Vec::new();
+        for call in self.calls.values_mut() {
+            let caller = &mut call.caller;
+            if caller.leg.lane.flow.connection != Some(connection) {
+                continue;
+            }
+            if caller.is_open() {
+                lost.push(call.id.serial);
+            } else if caller.leg.to_contact {
+                caller.leg.lane.flow.connection = None;
+            }
+        }
+        for serial in lost {
             self.with(cx, serial, |call, step| call.caller_gone(step, None));
         }
     }

@@ -7,6 +7,7 @@
 mod peers;
 mod world;
 
+mod chaos;
 mod direct;
 mod in_dialog;
 mod offers;

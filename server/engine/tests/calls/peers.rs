@@ -15,7 +15,7 @@ pub struct Caller {
     cseq: u32,
     invite: Option<RequestBuilder>,
     branch: String,
-    to: Option<String>,
+    pub to: Option<String>,
     target: Option<Uri>,
 }
 
@@ -117,13 +117,23 @@ impl Caller {
     #[track_caller]
     pub fn expect(&mut self, world: &mut World, status: u16) -> Message {
         let response = world.take(self.peer, &format!("{status} INVITE"));
-        if status > 100 {
-            self.to = Some(header(&response, HeaderName::To));
+        self.learn(&response);
+        response
+    }
+
+    /// Learns the dialog from a response.
+    pub fn learn(&mut self, response: &Message) {
+        if response.status() > Some(100) {
+            self.to = Some(header(response, HeaderName::To));
             if let Ok(contact) = response.contact() {
                 self.target = Some(contact.uri);
             }
         }
-        response
+    }
+
+    /// Whether a message belongs to this call.
+    pub fn is_of(&self, message: &Message) -> bool {
+        header(message, HeaderName::CallId) == self.call_id
     }
 
     /// The 200 and its ACK.
@@ -189,6 +199,14 @@ impl Caller {
     /// CANCEL, then the 487 and its ACK.
     #[track_caller]
     pub fn cancel(&mut self, world: &mut World) {
+        self.send_cancel(world);
+        world.take(self.peer, "200 CANCEL");
+        self.expect(world, 487);
+        self.ack_failure(world);
+    }
+
+    /// CANCEL alone.
+    pub fn send_cancel(&mut self, world: &mut World) {
         let invite = self.invite.clone().unwrap();
         let cancel = RequestBuilder::new(Method::Cancel, invite.uri().clone())
             .from(&self.from)
@@ -197,9 +215,6 @@ impl Caller {
             .cseq(self.cseq);
         let message = world.written_with(&self.flow, &cancel, &self.branch);
         world.receive(self.flow, message);
-        world.take(self.peer, "200 CANCEL");
-        self.expect(world, 487);
-        self.ack_failure(world);
     }
 
     /// Re-INVITE with this SDP, or none.
@@ -274,9 +289,13 @@ impl Ring {
 
     #[track_caller]
     pub fn acknowledged(&mut self, world: &mut World) -> Message {
-        let ack = world.take(self.peer, "ACK");
+        self.learn();
+        world.take(self.peer, "ACK")
+    }
+
+    /// Learns where our side is.
+    pub fn learn(&mut self) {
         self.target = self.invite.contact().ok().map(|contact| contact.uri);
-        ack
     }
 
     /// Takes our CANCEL, which waits for the phone to say that it rings: 200 to it, 487 to the

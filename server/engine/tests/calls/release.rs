@@ -238,3 +238,35 @@ fn the_ladder_of_a_call_tells_who_said_what_and_keeps_no_credentials() {
     starts(8, "0 < 200 OK [2 BYE]");
     starts(9, "1 < BYE sip:phone@198.51.100.11:5060 [2 BYE] Q.850;cause=16");
 }
+
+#[test]
+fn a_trunk_whose_connection_closed_is_hung_up_over_a_new_one() {
+    let mut w = World::new(centre());
+    w.register(11, "1001");
+    let mut caller = Dial { flow: Some(tcp(CARRIER, 9)), ..Dial::default() }.go(&mut w);
+    caller.answered(&mut w);
+    let mut ring = rings(&mut w, 11);
+    ring.answer(&mut w);
+    w.handle(Input::FlowClosed { connection: hotline_sip::ConnectionId(9) });
+    assert!(w.bridged(), "a call in progress goes on");
+    ring.bye(&mut w);
+    let (flow, _) = w.take_on(CARRIER, "BYE");
+    assert_eq!((flow.connection, flow.remote), (None, address(CARRIER)));
+    w.quiet();
+}
+
+#[test]
+fn requests_to_a_phone_go_where_its_binding_is_now() {
+    let mut w = World::new(centre());
+    w.register_on(tcp(11, 5), "1001");
+    let mut caller = call(&mut w, "123451");
+    caller.answered(&mut w);
+    let mut ring = rings(&mut w, 11);
+    ring.answer(&mut w);
+    // The phone connects anew and registers over the new connection.
+    w.register_on(tcp(11, 6), "1001");
+    caller.bye(&mut w);
+    let (flow, _) = w.take_on(11, "BYE");
+    assert_eq!(flow.connection, Some(hotline_sip::ConnectionId(6)));
+    w.quiet();
+}

@@ -343,6 +343,11 @@ impl World {
         self.inbox.remove(at).unwrap()
     }
 
+    /// The oldest message that nobody has looked at.
+    pub fn next(&mut self) -> Option<(Flow, Message)> {
+        self.inbox.pop_front()
+    }
+
     /// Whether a peer was sent such a message and has not looked at it.
     pub fn was_sent(&self, peer: u8, what: &str) -> bool {
         self.inbox

@@ -406,7 +406,7 @@ impl World {
                 reason.unwrap_or_default()
             )),
             EventKind::BindingAdded { binding } => {
-                Some(format!("p{} + {} {}", event.partition.0, binding.number, binding.contact))
+                Some(format!("p{} + {} {}", event.partition.0, binding.aor, binding.contact))
             }
             EventKind::BindingRemoved { number, contact } => {
                 Some(format!("p{} - {number} {contact}", event.partition.0))
