@@ -27,6 +27,8 @@ pub struct Dial<'a> {
     pub flow: Option<Flow>,
     pub sdp: Option<String>,
     pub headers: &'a [(HeaderName, &'a str)],
+    /// Where it wants to be reached; where it sends from unless told otherwise.
+    pub contact: Option<&'a str>,
 }
 
 impl Default for Dial<'_> {
@@ -38,6 +40,7 @@ impl Default for Dial<'_> {
             flow: None,
             sdp: Some(sdp(CARRIER, "sendrecv")),
             headers: &[],
+            contact: None,
         }
     }
 }
@@ -79,12 +82,13 @@ impl Dial<'_> {
         let uri: Uri = format!("sip:{number}@demo.example").parse().unwrap();
         let from = format!("<sip:{}@demo.example>;tag=c{serial}", self.from);
         let call_id = format!("call-{serial}");
+        let contact = self.contact.map(str::to_owned).unwrap_or(flow.remote.to_string());
         let mut request = RequestBuilder::new(Method::Invite, uri)
             .from(&from)
             .to(format!("<sip:{number}@demo.example>"))
             .call_id(&call_id)
             .cseq(1)
-            .header(HeaderName::Contact, format!("<sip:caller@{}>", flow.remote));
+            .header(HeaderName::Contact, format!("<sip:caller@{contact}>"));
         for (name, value) in self.headers {
             request = request.header(*name, value);
         }

@@ -270,3 +270,22 @@ fn requests_to_a_phone_go_where_its_binding_is_now() {
     assert_eq!(flow.connection, Some(hotline_sip::ConnectionId(6)));
     w.quiet();
 }
+
+#[test]
+fn requests_to_a_trunk_go_to_its_contact() {
+    let mut w = World::new(centre());
+    w.register(11, "1001");
+    // It sends from one port and listens on another.
+    let mut flow = udp(CARRIER);
+    flow.remote.set_port(40_000);
+    let contact = Some("198.51.100.1:5080");
+    let mut caller = Dial { flow: Some(flow), contact, ..Dial::default() }.go(&mut w);
+    caller.answered(&mut w);
+    let mut ring = rings(&mut w, 11);
+    ring.answer(&mut w);
+    ring.bye(&mut w);
+    let (flow, bye) = w.take_on(CARRIER, "BYE");
+    assert_eq!(flow.remote.port(), 5080);
+    assert_eq!(bye.request_uri_bytes(), b"sip:caller@198.51.100.1:5080");
+    w.quiet();
+}
