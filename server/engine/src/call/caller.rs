@@ -12,7 +12,7 @@ use super::Step;
 use super::ending::Ending;
 use super::leg::{ALLOW, Leg, note_of, send_response};
 use super::sdp::SDP;
-use hotline_media::command::StreamParameters;
+use hotline_media::command::{Direction, StreamParameters};
 use hotline_sip::ServerId;
 use hotline_sip::build::ResponseBuilder;
 use hotline_sip::header::HeaderName;
@@ -85,7 +85,10 @@ impl CallerSide {
             (true, Some(stream)) => {
                 self.phase = Phase::Early;
                 self.send_progress(step);
-                self.leg.media.set_stream(step.cx.out, stream);
+                // The caller need not send before its 200: its silence counts from there.
+                let direction = stream.direction.and(Direction::SendOnly);
+                let early = StreamParameters { direction, ..stream };
+                self.leg.media.set_stream(step.cx.out, early);
             }
             _ => self.ring(step),
         }

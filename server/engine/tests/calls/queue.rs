@@ -3,7 +3,7 @@
 use crate::peers::*;
 use crate::world::*;
 use hotline_engine::record::{ReleaseReason, ReleasedBy};
-use hotline_media::command::{Codec, Command, PlayItem};
+use hotline_media::command::{Codec, Command, Direction, PlayItem};
 use hotline_sip::header::HeaderName;
 
 #[test]
@@ -174,6 +174,12 @@ fn with_answer_supervision_the_caller_hears_the_tone_early_and_is_answered_by_th
     ring.answer(&mut w);
     let ok = caller.answered(&mut w);
     assert_eq!(body(&ok), body(&early), "the answer stays the same");
+    let directions: Vec<_> = w.directions(w.legs()[0]);
+    assert_eq!(
+        directions,
+        [Direction::SendOnly, Direction::SendRecv],
+        "silence counts from the 200"
+    );
     assert!(w.bridged());
     caller.bye(&mut w);
     hung_up(&mut w, 11);

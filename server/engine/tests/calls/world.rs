@@ -10,8 +10,8 @@ use hotline_engine::{
     CallRecord, Directory, Engine, EngineSettings, Event, Input, Output, RequestId, TenantConfig,
 };
 use hotline_media::command::{
-    AssetId, Codec, Command, Event as MediaEvent, LegRef, LegStatistics, PlayEnd, PlayId, PlayItem,
-    PortGrant,
+    AssetId, Codec, Command, Direction, Event as MediaEvent, LegRef, LegStatistics, PlayEnd,
+    PlayId, PlayItem, PortGrant,
 };
 use hotline_routing::config::{
     AccessCode, Agent, AnnounceOnAnswer, AnswerSupervision, CalledRoute, Destination, Policy,
@@ -489,6 +489,15 @@ impl World {
 
     pub fn media_worker_dies(&mut self) {
         self.worker.mute = true;
+    }
+
+    /// The directions a leg was given, in order.
+    pub fn directions(&self, leg: LegRef) -> Vec<Direction> {
+        let direction = |command: &Command| match command {
+            Command::SetRemote { leg: of, stream } if *of == leg => Some(stream.direction),
+            _ => None,
+        };
+        self.commands.iter().filter_map(direction).collect()
     }
 
     /// What is played never ends.
