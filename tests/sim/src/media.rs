@@ -1,0 +1,247 @@
+//! [`Workers`]: the media workers as the engine sees them, without sound.
+//!
+//! Owns: which ports are lent, which legs are open, when plays end, ports' rest, silence. Does not
+//! own: when its reports reach the engine (the world delays them).
+
+use crate::invariants::{Fault, fault};
+use hotline_base::Mono;
+use hotline_media::command::{
+    AssetId, Command, Event, LegRef, LegStatistics, PlayEnd, PlayId, PlayItem, PortGrant,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// How long a port rests after use.
+const PORT_REST: Duration = Duration::from_millis(5000);
+/// How long each prompt of the simulated centres is, in ms.
+pub const PROMPT_MS: u64 = 700;
+
+/// The media workers of one engine; see the module.
+#[derive(Debug)]
+pub struct Workers {
+    lent: BTreeSet<PortGrant>,
+    ports: usize,
+    legs: BTreeMap<LegRef, Leg>,
+    due: BTreeMap<(Mono, u64), Due>,
+    serial: u64,
+    /// Media addresses that fell silent, and when.
+    silent: BTreeMap<SocketAddr, Mono>,
+}
+
+#[derive(Debug)]
+struct Leg {
+    port: PortGrant,
+    remote: Option<(SocketAddr, Mono)>,
+    playing: Option<PlayId>,
+    played: BTreeSet<PlayId>,
+    silence: Duration,
+    told_silent: bool,
+    bridged: Option<LegRef>,
+}
+
+#[derive(Clone, Debug)]
+enum Due {
+    PlayEnds(LegRef, PlayId),
+    Rested(PortGrant),
+    Silence(LegRef),
+}
+
+impl Workers {
+    /// Workers with so many port pairs, from this port on; with the event that lends them.
+    pub fn new(address: IpAddr, first_port: u16, ports: u16) -> (Workers, Event) {
+        let grant = |n: u16| PortGrant { worker: n % 2, address, rtp: first_port + 2 * n };
+        let ports: Vec<PortGrant> = (0..ports).map(grant).collect();
+        let workers = Workers {
+            lent: ports.iter().copied().collect(),
+            ports: ports.len(),
+            legs: BTreeMap::new(),
+            due: BTreeMap::new(),
+            serial: 0,
+            silent: BTreeMap::new(),
+        };
+        (workers, Event::Granted { ports })
+    }
+
+    /// How many port pairs there are.
+    pub fn ports(&self) -> usize {
+        self.ports
+    }
+
+    /// Ports that are neither in use nor at rest.
+    pub fn lent(&self) -> usize {
+        self.lent.len()
+    }
+
+    /// Open legs.
+    pub fn open(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// When [`Workers::expire`] has something to say.
+    pub fn deadline(&self) -> Option<Mono> {
+        self.due.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// No RTP comes from this address any more.
+    pub fn fall_silent(&mut self, now: Mono, address: SocketAddr) {
+        self.silent.insert(address, now);
+        let of_it = |leg: &&Leg| leg.remote.is_some_and(|(remote, _)| remote == address);
+        let legs: Vec<(LegRef, Duration)> = self
+            .legs
+            .iter()
+            .filter(|(_, leg)| of_it(leg))
+            .map(|(leg, state)| (*leg, state.silence))
+            .collect();
+        for (leg, silence) in legs {
+            self.expect_silence(now + silence, leg, silence);
+        }
+    }
+
+    /// RTP comes from this address again.
+    pub fn speak_again(&mut self, address: SocketAddr) {
+        self.silent.remove(&address);
+    }
+
+    /// An order of the engine; what is reported at once.
+    ///
+    /// # Errors
+    /// An order that fits no leg or port: the engine knows what it has opened and closed.
+    pub fn order(&mut self, now: Mono, command: Command) -> Result<Vec<Event>, Fault> {
+        let mut reports = Vec::new();
+        match command {
+            Command::Open { leg, port, silence_limit_s } => {
+                if !self.lent.remove(&port) {
+                    return Err(fault("media_orders_fit", format!("{port:?} is not free")));
+                }
+                let silence = Duration::from_secs(silence_limit_s.into());
+                let state = Leg {
+                    port,
+                    remote: None,
+                    playing: None,
+                    played: BTreeSet::new(),
+                    silence,
+                    told_silent: false,
+                    bridged: None,
+                };
+                if self.legs.insert(leg, state).is_some() {
+                    return Err(fault("media_orders_fit", format!("{leg:?} is open already")));
+                }
+            }
+            Command::SetRemote { leg, stream } => {
+                let silence = self.leg(leg)?.silence;
+                self.leg(leg)?.remote = Some((stream.remote, now));
+                if self.silent.contains_key(&stream.remote) {
+                    self.expect_silence(now + silence, leg, silence);
+                }
+            }
+            Command::Play { leg, play, items, repeat, .. } => {
+                let state = self.leg(leg)?;
+                if !state.played.insert(play) {
+                    return Err(fault("every_play_ended", format!("{leg:?} {play:?} twice")));
+                }
+                if let Some(old) = state.playing.replace(play) {
+                    reports.push(ended(leg, old, PlayEnd::Replaced));
+                }
+                if !repeat {
+                    let at = now + items.iter().map(duration_of).sum();
+                    self.wait(at, Due::PlayEnds(leg, play));
+                }
+            }
+            Command::Stop { leg, play } => {
+                let state = self.leg(leg)?;
+                if state.playing == Some(play) {
+                    state.playing = None;
+                    reports.push(ended(leg, play, PlayEnd::Stopped));
+                }
+            }
+            Command::Bridge { a, b } => {
+                self.leg(a)?.bridged = Some(b);
+                self.leg(b)?.bridged = Some(a);
+            }
+            Command::Unbridge { a, b } => {
+                self.leg(a)?.bridged = None;
+                self.leg(b)?.bridged = None;
+            }
+            Command::SendDigits { leg, .. } => drop(self.leg(leg)?),
+            Command::Close { leg } => reports = self.close(now, leg)?,
+        }
+        Ok(reports)
+    }
+
+    /// What is due.
+    pub fn expire(&mut self, now: Mono) -> Vec<Event> {
+        let mut reports = Vec::new();
+        while let Some(entry) = self.due.first_entry()
+            && entry.key().0 <= now
+        {
+            match entry.remove() {
+                Due::PlayEnds(leg, play) => {
+                    let state = self.legs.get_mut(&leg);
+                    if let Some(state) = state.filter(|state| state.playing == Some(play)) {
+                        state.playing = None;
+                        reports.push(ended(leg, play, PlayEnd::Completed));
+                    }
+                }
+                Due::Rested(port) => {
+                    self.lent.insert(port);
+                    reports.push(Event::Granted { ports: vec![port] });
+                }
+                Due::Silence(leg) => reports.extend(self.silence_of(now, leg)),
+            }
+        }
+        reports
+    }
+
+    fn silence_of(&mut self, now: Mono, leg: LegRef) -> Option<Event> {
+        let state = self.legs.get_mut(&leg)?;
+        let (remote, set) = state.remote?;
+        let since = (*self.silent.get(&remote)?).max(set);
+        let due = now >= since + state.silence && !state.told_silent;
+        due.then(|| {
+            state.told_silent = true;
+            Event::Silent { leg, for_s: state.silence.as_secs() as u32 }
+        })
+    }
+
+    fn close(&mut self, now: Mono, leg: LegRef) -> Result<Vec<Event>, Fault> {
+        self.leg(leg)?;
+        let mut reports = Vec::new();
+        if let Some(state) = self.legs.remove(&leg) {
+            if let Some(other) = state.bridged.and_then(|other| self.legs.get_mut(&other)) {
+                other.bridged = None;
+            }
+            reports.extend(state.playing.map(|play| ended(leg, play, PlayEnd::LegClosed)));
+            self.wait(now + PORT_REST, Due::Rested(state.port));
+        }
+        reports.push(Event::Closed { leg, statistics: LegStatistics::default() });
+        Ok(reports)
+    }
+
+    fn leg(&mut self, leg: LegRef) -> Result<&mut Leg, Fault> {
+        let unknown = || fault("media_orders_fit", format!("{leg:?} is not open"));
+        self.legs.get_mut(&leg).ok_or_else(unknown)
+    }
+
+    fn expect_silence(&mut self, at: Mono, leg: LegRef, limit: Duration) {
+        if !limit.is_zero() {
+            self.wait(at, Due::Silence(leg));
+        }
+    }
+
+    fn wait(&mut self, at: Mono, due: Due) {
+        self.serial += 1;
+        self.due.insert((at, self.serial), due);
+    }
+}
+
+fn duration_of(item: &PlayItem) -> Duration {
+    Duration::from_millis(match item {
+        PlayItem::Asset(AssetId(_)) => PROMPT_MS,
+        PlayItem::Silence(ms) => u64::from(*ms),
+    })
+}
+
+fn ended(leg: LegRef, play: PlayId, reason: PlayEnd) -> Event {
+    Event::PlayEnded { leg, play, reason }
+}
