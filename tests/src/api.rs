@@ -208,12 +208,13 @@ const HELD: [&str; 7] = [
     "hotline_media_ports_used",
 ];
 
-/// State and reason of an agent as the API shows it: `idle`, `busy (no_answer)`.
+/// State of an agent as the API shows it, with its reason where it has one by its nature: `idle`,
+/// `busy (no_answer)`.
 pub fn state_of(agent: &Json) -> String {
     let state = agent["state"].as_str().unwrap_or("unknown");
     match agent["reason"].as_str() {
-        Some(reason) => format!("{state} ({reason})"),
-        None => state.to_owned(),
+        Some(reason) if matches!(state, "busy" | "rest") => format!("{state} ({reason})"),
+        _ => state.to_owned(),
     }
 }
 
@@ -221,4 +222,64 @@ fn answer(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u
     let mut response = response.expect("the API answers");
     let status = response.status().as_u16();
     (status, response.body_mut().read_json().unwrap_or(Json::Null))
+}
+
+impl Client {
+    /// The log of an agent of the default tenant, oldest first: when in ms, from, to.
+    pub fn agent_log(&self, employee_id: &str) -> Vec<(i64, String, String)> {
+        let log = self.read(&format!("agents/{employee_id}/log"));
+        let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+        let rows = log["log"].as_array().into_iter().flatten();
+        let mut rows: Vec<_> =
+            rows.map(|row| (at_ms(&row["at"]), text(&row["from"]), text(&row["to"]))).collect();
+        rows.sort_by_key(|row| row.0);
+        rows
+    }
+}
+
+/// A time of the API (RFC 3339) in ms since 1970.
+///
+/// # Panics
+/// If it is none.
+pub fn at_ms(time: &Json) -> i64 {
+    try_at_ms(time.as_str().unwrap_or_default()).unwrap_or_else(|| panic!("no time: {time}"))
+}
+
+fn try_at_ms(text: &str) -> Option<i64> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let seconds = number(11, 13)? * 3_600 + number(14, 16)? * 60 + number(17, 19)?;
+    let rest = text.get(19..)?;
+    let zone = rest.find(['Z', '+', '-'])?;
+    let fraction = rest.get(..zone)?.trim_start_matches('.');
+    let ms = format!("{fraction:0<3}").get(..3)?.parse::<i64>().ok()?;
+    let offset_s = match rest.get(zone..)? {
+        "Z" => 0,
+        offset => {
+            let minutes = |from, to| offset.get(from..to)?.parse::<i64>().ok();
+            let size = minutes(1, 3)? * 3_600 + minutes(4, 6)? * 60;
+            if offset.starts_with('-') { -size } else { size }
+        }
+    };
+    // Days since 1970 of a date in a year that begins in March, so that leap days come last.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 719_469;
+    Some((days * 86_400 + seconds - offset_s) * 1_000 + ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read() {
+        for (text, expected) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2026-11-20T13:00:00.25+01:00", 1_795_176_000_250),
+            ("2026-11-20T07:00:00.250123-05:00", 1_795_176_000_250),
+            ("2024-02-29T12:00:00Z", 1_709_208_000_000),
+        ] {
+            assert_eq!(at_ms(&Json::String(text.into())), expected, "{text}");
+        }
+    }
 }

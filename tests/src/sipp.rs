@@ -125,7 +125,8 @@ impl Sipp {
     }
 }
 
-/// Registers agents by SIPp: their calls go to `contact_port` at `local`. From port 5062.
+/// Registers agents by SIPp, at the address and port where the agents' scenario is played
+/// afterwards: a registration's calls come to where it came from.
 ///
 /// # Panics
 /// If one of them cannot register.
@@ -144,7 +145,7 @@ pub fn register(
     });
     std::fs::write(&file, format!("SEQUENTIAL\n{}", lines.collect::<String>())).expect("a file");
     let (file, calls) = (file.display().to_string(), numbers.len().to_string());
-    let arguments = ["-p", "5062", "-mp", "6100", "-inf", &file, "-m", &calls, "-t", transport];
+    let arguments = ["-inf", &file, "-m", &calls, "-t", transport];
     let keys = ["-key", "contact_port", "5060", "-key", "expires", "600"];
     let arguments: Vec<_> = arguments.iter().chain(&keys).copied().collect();
     let mut sipp = Sipp::start(dir, "agent_register", local, Some(remote), s(5), &arguments);
