@@ -64,6 +64,10 @@ impl OpenCalls {
 
 /// The record of a call that the end of the process cut off at `at`.
 fn closed(record: &CallRecord, at: Wall) -> CallRecord {
+    if record.released.is_some() {
+        // It had ended (`Point::Released`); only the media statistics were still to come.
+        return record.clone();
+    }
     let at = at.max(record.arrived);
     let ms = |from: Wall, to: Wall| u64::try_from((to.0 - from.0) / 1_000).unwrap_or(0);
     let mut record = record.clone();

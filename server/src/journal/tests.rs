@@ -239,6 +239,23 @@ fn calls_that_were_open_are_closed_once_with_what_was_known() {
 }
 
 #[test]
+fn a_call_that_had_ended_but_for_its_statistics_keeps_its_own_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = open(dir.path());
+    let mut ended = record(1);
+    ended.released = Some(Wall::from_s(150));
+    ended.reason = Some(ReleaseReason::NormalClearing);
+    ended.released_by = Some(ReleasedBy::Caller);
+    // What recovery keeps of a checkpoint is its record.
+    append(&journal, &[event(150, EventKind::CallArrived { record: Box::new(ended.clone()) })]);
+    drop(journal);
+    let (_, found) = open(dir.path());
+    let closing = found.closing_events(Wall::from_s(5_000));
+    let EventKind::Released { record } = &closing[0].kind else { panic!("{closing:?}") };
+    assert_eq!(**record, ended);
+}
+
+#[test]
 fn old_segments_go_but_none_that_is_needed() {
     let dir = tempfile::tempdir().unwrap();
     let settings =
