@@ -21,7 +21,7 @@ use crate::context::Caller;
 use crate::dialled::dialled_number;
 use crate::failures::Failures;
 use crate::front_door::claims_agent;
-use hotline_base::{Now, Rng};
+use hotline_base::{Now, Rng, Wall};
 use hotline_sip::build::ResponseBuilder;
 use hotline_sip::digest::{
     Algorithm, Authenticator, AuthenticatorSettings, Authorization, Credentials, Protected, Verdict,
@@ -122,6 +122,8 @@ pub(crate) struct Door<'a> {
 pub(crate) struct Access {
     authenticator: Authenticator,
     failures: Failures,
+    /// When it began; see [`Access::clock`].
+    started: Now,
 }
 
 /// What became of somebody's proof.
@@ -138,8 +140,15 @@ impl Access {
         let limits = AuthenticatorSettings::default();
         Access {
             authenticator: Authenticator::new(limits, secret, now.wall, rng.fork()),
+            started: now,
             failures: Failures::new(rng),
         }
+    }
+
+    /// The time by which nonces age: the wall clock of the start, driven by the monotonic one. By
+    /// the wall clock itself, none would be young enough once that was set back.
+    fn clock(&self, now: Now) -> Wall {
+        self.started.wall_at(now.mono)
     }
 
     /// Judges a valid request outside any dialog and transaction.
@@ -242,7 +251,7 @@ impl Access {
         let offered = softphone.map(algorithms);
         let offered = offered.as_deref().unwrap_or(&door.tenancy.usual);
         let protected = protected(door, request, offered);
-        let verdict = self.authenticator.check(now.wall, &protected, &given, credentials.as_ref());
+        let verdict = self.authenticator.check(self.clock(now), &protected, &given, credentials.as_ref());
         match verdict {
             Verdict::Accepted => Proof::Given(given.username.to_owned()),
             Verdict::OtherUri => {
@@ -273,7 +282,8 @@ impl Access {
         let offered = softphone.map(algorithms);
         let offered = offered.as_deref().unwrap_or(&door.tenancy.usual);
         let protected = protected(door, request, offered);
-        let values = self.authenticator.challenge(door.now.wall, &protected, stale);
+        let clock = self.clock(door.now);
+        let values = self.authenticator.challenge(clock, &protected, stale);
         let response = ResponseBuilder::new(request, 401);
         values
             .iter()

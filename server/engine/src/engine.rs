@@ -39,6 +39,8 @@ pub struct Engine {
     epoch: Epoch,
     directory: Arc<Directory>,
     tenants: BTreeMap<Partition, Tenant>,
+    /// Last serial numbers of calls of partitions that are gone: they may come back.
+    serials: BTreeMap<Partition, u32>,
     deadlines: BTreeSet<(Mono, Why)>,
     deadline_of: BTreeMap<Partition, (Mono, Why)>,
     /// The flows of connections that spoke to us, to tell what hangs on one that closes.
@@ -75,6 +77,7 @@ impl Engine {
             epoch,
             directory: Arc::default(),
             tenants: BTreeMap::new(),
+            serials: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             deadline_of: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -213,7 +216,8 @@ impl Engine {
             if !self.tenants.contains_key(&partition) {
                 let mark = Mark { partition, epoch: self.epoch };
                 let config = Arc::clone(config);
-                let tenant = Tenant::new(now, config, &directory.trunks, mark, &mut self.shared);
+                let mut tenant = Tenant::new(now, config, &directory.trunks, mark, &mut self.shared);
+                tenant.calls.continue_after(self.serials.remove(&partition).unwrap_or(0));
                 self.tenants.insert(partition, tenant);
                 self.with(partition, |tenant, shared| tenant.settle(now, shared));
                 continue;
@@ -250,6 +254,7 @@ impl Engine {
             self.deadlines.extend(next);
         }
         if gone {
+            self.serials.insert(partition, tenant.calls.last_serial());
             self.tenants.remove(&partition);
         }
         Some(result)

@@ -197,6 +197,17 @@ impl Calls {
         }
     }
 
+    /// Numbers calls after this serial, which an earlier life of the tenant gave last: a call's
+    /// identifier is never used again.
+    pub(crate) fn continue_after(&mut self, serial: u32) {
+        self.last_serial = self.last_serial.max(serial);
+    }
+
+    /// The serial number given last.
+    pub(crate) fn last_serial(&self) -> u32 {
+        self.last_serial
+    }
+
     /// Calls in progress, those whose record is about to be written included.
     pub(crate) fn len(&self) -> usize {
         self.calls.len()

@@ -9,6 +9,7 @@ mod world;
 
 mod chaos;
 mod direct;
+mod found;
 mod in_dialog;
 mod offers;
 mod overflow;

@@ -42,6 +42,8 @@ pub const CARRIER: u8 = 1;
 pub struct World {
     pub engine: Engine,
     pub mono_ms: u64,
+    /// How far the wall clock was set off, in s.
+    pub wall_shift_s: i64,
     /// What peers were sent and have not looked at, oldest first.
     inbox: VecDeque<(Flow, Message)>,
     /// Every message, as a ladder: `1 < 200 INVITE`.
@@ -204,6 +206,7 @@ impl World {
         World {
             engine,
             mono_ms,
+            wall_shift_s: 0,
             inbox: VecDeque::new(),
             ladder: Vec::new(),
             events: Vec::new(),
@@ -231,7 +234,8 @@ impl World {
     }
 
     pub fn now(&self) -> Now {
-        now(self.mono_ms)
+        let now = now(self.mono_ms);
+        Now { wall: Wall(now.wall.0 + 1_000_000 * self.wall_shift_s), ..now }
     }
 
     pub fn handle(&mut self, input: Input) {
