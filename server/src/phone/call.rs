@@ -259,10 +259,10 @@ impl Call {
         (ack, media)
     }
 
-    /// Our INVITE, to be sent again.
+    /// Our INVITE, to be sent again; none if we gave it up.
     pub fn retried(&self) -> Option<RequestBuilder> {
         match self {
-            Call::Calling { invite, .. } => Some((**invite).clone()),
+            Call::Calling { invite, given_up: false, .. } => Some((**invite).clone()),
             _ => None,
         }
     }

@@ -37,6 +37,8 @@ const MARK: Mark = Mark { partition: Partition(u32::MAX), epoch: Epoch(0) };
 const RENEW_AT: f64 = 0.8;
 /// How long after a failed registration it is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// How often a request is sent with credentials while the server calls the nonce stale.
+const TRIES_MAX: u8 = 3;
 
 /// How a phone is set up.
 #[derive(Clone, Debug)]
@@ -103,8 +105,10 @@ pub enum Ended {
 /// What rides on a client transaction.
 #[derive(Clone, Debug)]
 enum Purpose {
-    Register { expires_s: u32, authorised: bool },
-    Invite { authorised: bool },
+    /// With how often it was sent with credentials.
+    Register { expires_s: u32, tries: u8 },
+    /// The same.
+    Invite { tries: u8 },
     Reinvite,
     Bye,
 }
@@ -120,6 +124,8 @@ pub struct Phone {
     register_cseq: u32,
     renew_at: Option<Mono>,
     registered: bool,
+    /// Whether it is to stay registered: answers to REGISTERs may cross.
+    wanted: bool,
     nonce_count: u32,
 }
 
@@ -138,6 +144,7 @@ impl Phone {
             register_cseq: 0,
             renew_at: None,
             registered: false,
+            wanted: false,
             nonce_count: 0,
         }
     }
@@ -174,21 +181,23 @@ impl Phone {
 
     /// Registers, and renews from then on.
     pub fn register(&mut self, now: Now) {
+        self.wanted = true;
         let expires_s = self.settings.register_s;
-        self.send_register(now, expires_s, None);
+        self.send_register(now, expires_s, None, 0);
     }
 
     /// Takes its registration back.
     pub fn unregister(&mut self, now: Now) {
+        self.wanted = false;
         self.renew_at = None;
-        self.send_register(now, 0, None);
+        self.send_register(now, 0, None, 0);
     }
 
     /// Calls a number. With a call already, nothing happens.
     pub fn dial(&mut self, now: Now, number: &str) {
         if self.call.is_none() {
             let invite = self.invite_to(number);
-            self.send_invite(now, invite, false);
+            self.send_invite(now, invite, None, 0);
         }
     }
 
@@ -413,11 +422,11 @@ impl Phone {
     fn response(&mut self, now: Now, client: ClientId, purpose: Purpose, message: &Message) {
         let status = message.status().unwrap_or(500);
         match purpose {
-            Purpose::Register { expires_s, authorised } if status >= 200 => {
-                self.registered_or_not(now, expires_s, authorised, status, message);
+            Purpose::Register { expires_s, tries } if status >= 200 => {
+                self.registered_or_not(now, expires_s, tries, status, message);
             }
-            Purpose::Invite { authorised } => {
-                self.invite_answered(now, client, authorised, status, message);
+            Purpose::Invite { tries } => {
+                self.invite_answered(now, client, tries, status, message);
             }
             Purpose::Reinvite if status >= 200 => {
                 let Some(call) = self.call.as_mut() else { return };
@@ -435,11 +444,11 @@ impl Phone {
         &mut self,
         now: Now,
         expires_s: u32,
-        authorised: bool,
+        tries: u8,
         status: u16,
         message: &Message,
     ) {
-        let challenge = self.challenge(message, authorised);
+        let challenge = self.challenge(message, tries);
         match (status, challenge) {
             (200..=299, _) if expires_s == 0 => {
                 self.registered = false;
@@ -448,21 +457,23 @@ impl Phone {
             (200..=299, _) => {
                 let granted = self.granted_s(message).unwrap_or(expires_s);
                 let wait = Duration::from_secs_f64(f64::from(granted) * RENEW_AT);
-                self.renew_at = Some(now.mono + wait);
+                self.renew_at = self.wanted.then(|| now.mono + wait);
                 self.registered = true;
                 self.events.push_back(Event::Registered(granted));
             }
-            (401 | 407, Some(challenge)) => self.send_register(now, expires_s, Some(challenge)),
+            (401 | 407, Some(challenge)) => {
+                self.send_register(now, expires_s, Some(challenge), tries + 1);
+            },
             (423, _) if message.min_expires().ok().flatten().is_some_and(|min| min > expires_s) => {
                 let least = message.min_expires().ok().flatten().unwrap_or(expires_s);
                 self.settings.register_s = least;
-                self.send_register(now, least, None);
+                self.send_register(now, least, None, 0);
             }
             _ => {
                 self.registered = false;
                 let reason = message.reason_phrase().into_owned();
                 self.events.push_back(Event::RegistrationFailed(status, reason));
-                if expires_s > 0 && status >= 500 {
+                if self.wanted && status >= 500 {
                     self.renew_at = Some(now.mono + RETRY);
                 }
             }
@@ -470,7 +481,7 @@ impl Phone {
     }
 
     /// The challenge to answer: none after we have answered one, unless it was only stale.
-    fn challenge(&self, message: &Message, authorised: bool) -> Option<Challenge> {
+    fn challenge(&self, message: &Message, tries: u8) -> Option<Challenge> {
         self.settings.password.as_ref()?;
         let name = match message.status() {
             Some(401) => HeaderName::WwwAuthenticate,
@@ -478,7 +489,9 @@ impl Phone {
             _ => return None,
         };
         let values: Vec<&[u8]> = message.headers(name).collect();
-        Challenge::choose(values).filter(|challenge| !authorised || challenge.stale)
+        Challenge::choose(values).filter(|challenge| {
+            tries == 0 || (challenge.stale && tries < TRIES_MAX)
+        })
     }
 
     /// How long our own contact is registered, by a 200.
@@ -499,7 +512,7 @@ impl Phone {
                 self.registered = false;
                 let text = String::from("the server does not answer");
                 self.events.push_back(Event::RegistrationFailed(408, text));
-                if expires_s > 0 {
+                if self.wanted {
                     self.renew_at = Some(now.mono + RETRY);
                 }
             }
@@ -575,7 +588,13 @@ impl Phone {
         request.header(HeaderName::Authorization, value)
     }
 
-    fn send_register(&mut self, now: Now, expires_s: u32, challenge: Option<Challenge>) {
+    fn send_register(
+        &mut self,
+        now: Now,
+        expires_s: u32,
+        challenge: Option<Challenge>,
+        tries: u8,
+    ) {
         self.register_cseq += 1;
         let tag = self.tag();
         let aor = NameAddr::of(self.uri(Some(&self.settings.user))).to_bytes();
@@ -586,11 +605,10 @@ impl Phone {
             .cseq(self.register_cseq)
             .header(HeaderName::Contact, self.contact())
             .header(HeaderName::Expires, expires_s.to_string());
-        let authorised = challenge.is_some();
         if let Some(challenge) = challenge {
             request = self.authorise(request, &challenge);
         }
-        self.send(now, &request, Purpose::Register { expires_s, authorised });
+        self.send(now, &request, Purpose::Register { expires_s, tries });
     }
 
     fn invite_to(&mut self, number: &str) -> RequestBuilder {
@@ -605,12 +623,22 @@ impl Phone {
             .header(HeaderName::Allow, "INVITE, ACK, CANCEL, BYE, OPTIONS")
     }
 
-    fn send_invite(&mut self, now: Now, invite: RequestBuilder, authorised: bool) {
+    /// Sends an INVITE, with credentials if it was challenged; `invite` itself is kept without.
+    fn send_invite(
+        &mut self,
+        now: Now,
+        invite: RequestBuilder,
+        challenge: Option<Challenge>,
+        tries: u8,
+    ) {
         let offer = call::offer(&self.settings, self.rng.next_u32());
-        let invite = invite.body("application/sdp", offer.to_string());
-        if let Some(client) = self.send(now, &invite, Purpose::Invite { authorised }) {
-            self.call =
-                Some(Call::Calling { client, invite: Box::new(invite), offer, given_up: false });
+        let mut request = invite.clone().body("application/sdp", offer.to_string());
+        if let Some(challenge) = challenge {
+            request = self.authorise(request, &challenge);
+        }
+        if let Some(client) = self.send(now, &request, Purpose::Invite { tries }) {
+            let invite = Box::new(invite);
+            self.call = Some(Call::Calling { client, invite, offer, given_up: false });
         }
     }
 
@@ -618,7 +646,7 @@ impl Phone {
         &mut self,
         now: Now,
         client: ClientId,
-        authorised: bool,
+        tries: u8,
         status: u16,
         message: &Message,
     ) {
@@ -654,12 +682,11 @@ impl Phone {
             },
             401 | 407 => {
                 let invite = call.retried();
-                match (self.challenge(message, authorised), invite) {
+                match (self.challenge(message, tries), invite) {
                     (Some(challenge), Some(invite)) => {
                         let next = invite.cseq_number() + 1;
-                        let invite = self.authorise(invite.cseq(next), &challenge);
                         self.call = None;
-                        self.send_invite(now, invite, true);
+                        self.send_invite(now, invite.cseq(next), Some(challenge), tries + 1);
                     }
                     _ => self.refused(status, message),
                 }
