@@ -1,4 +1,4 @@
-//! One command per habit: `cargo xtask check | test | bench | docs`.
+//! One command per habit: `cargo xtask check | test | sim | bench | docs`.
 //!
 //! Owns the order of the steps and the verdict; each step is a command anybody could type, and is
 //! printed before it runs. Continuous integration runs the same commands.
@@ -15,6 +15,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask check           formatting, clippy, licences and sources of what we depend on
 cargo xtask test [ARGS…]    check, then every test of the workspace; ARGS go to cargo test
+cargo xtask sim [N | A..B]   the simulator: a thousand worlds, those of a range, or one with its log
 cargo xtask bench [ARGS…]   the benchmarks, in release; ARGS go to hotline-bench
 cargo xtask docs            the API documentation, without a warning";
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let passed = match (habit.as_str(), rest.is_empty()) {
         ("check", true) => check::check().is_empty(),
         ("test", _) => test::test(&rest),
+        ("sim", _) if rest.len() <= 1 => sim(rest.first()),
         ("bench", _) => bench(&rest),
         ("docs", true) => docs(),
         ("help" | "--help" | "-h", _) => {
@@ -37,6 +39,15 @@ fn main() -> ExitCode {
         }
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn sim(seeds: Option<&String>) -> bool {
+    let command = cargo(["test", "--package", "hotline-sim", "--", "--nocapture"]);
+    match seeds {
+        None => command.run(),
+        Some(range) if range.contains("..") => command.with("HOTLINE_SEEDS", range).run(),
+        Some(seed) => command.with("HOTLINE_SEED", seed).run(),
+    }
 }
 
 fn bench(rest: &[String]) -> bool {

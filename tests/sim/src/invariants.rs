@@ -84,6 +84,7 @@ pub struct Invariants {
     frozen: bool,
     wall_jumps: bool,
     connected: u64,
+    stories: BTreeMap<String, u64>,
 }
 
 impl Invariants {
@@ -100,6 +101,16 @@ impl Invariants {
     /// Calls that were connected.
     pub fn connected(&self) -> u64 {
         self.connected
+    }
+
+    /// What happened, how often: so that it can be seen that it did.
+    pub fn take_stories(&mut self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut self.stories)
+    }
+
+    /// One more thing happened.
+    pub fn tell(&mut self, story: impl Into<String>) {
+        *self.stories.entry(story.into()).or_default() += 1;
     }
 
     /// Calls without a record yet.
@@ -365,6 +376,13 @@ impl Invariants {
         let Some(call) = self.calls.remove(&id) else {
             return Err(fault("one_record_per_call", format!("{id} never arrived")));
         };
+        self.tell(format!("released {:?}", record.reason));
+        for offer in &record.offers {
+            self.tell(format!("offer {}", offer.outcome.as_deref().unwrap_or_default()));
+        }
+        for visit in &record.queues {
+            self.tell(format!("left queue {}", visit.outcome.as_deref().unwrap_or_default()));
+        }
         self.judge_record(&call, record).map_err(|text| {
             fault("records_are_consistent", format!("{id}: {text}; {record:?}"))
         })

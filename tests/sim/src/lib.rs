@@ -29,7 +29,7 @@ pub use invariants::Fault;
 
 use seed::Plan;
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -37,7 +37,7 @@ use std::rc::Rc;
 pub const LOG_LINES_SHOWN: usize = 100;
 
 /// What came of a run in which all invariants held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// A hash of every output of every engine, in order.
     pub hash: u64,
@@ -47,6 +47,8 @@ pub struct Outcome {
     pub connected: u64,
     /// Steps of the world.
     pub steps: u64,
+    /// What happened, how often: how offers, stays in queues and calls ended, and what crossed.
+    pub stories: BTreeMap<String, u64>,
 }
 
 /// A run in which an invariant did not hold.
@@ -94,10 +96,6 @@ impl Log {
                 lines.push_back(line());
             }
         }
-    }
-
-    fn is_off(&self) -> bool {
-        matches!(self, Log::Off)
     }
 }
 

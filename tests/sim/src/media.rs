@@ -25,17 +25,19 @@ pub struct Workers {
     legs: BTreeMap<LegRef, Leg>,
     due: BTreeMap<(Mono, u64), Due>,
     serial: u64,
-    /// Media addresses that fell silent, and when.
-    silent: BTreeMap<SocketAddr, Mono>,
+    /// Media addresses nothing comes from.
+    silent: BTreeSet<SocketAddr>,
 }
 
 #[derive(Debug)]
 struct Leg {
     port: PortGrant,
-    remote: Option<(SocketAddr, Mono)>,
+    remote: Option<SocketAddr>,
     playing: Option<PlayId>,
     played: BTreeSet<PlayId>,
     silence: Duration,
+    /// Since when its peer sends nothing.
+    silent_since: Option<Mono>,
     told_silent: bool,
     bridged: Option<LegRef>,
 }
@@ -58,7 +60,7 @@ impl Workers {
             legs: BTreeMap::new(),
             due: BTreeMap::new(),
             serial: 0,
-            silent: BTreeMap::new(),
+            silent: BTreeSet::new(),
         };
         (workers, Event::Granted { ports })
     }
@@ -85,20 +87,20 @@ impl Workers {
 
     /// No RTP comes from this address any more.
     pub fn fall_silent(&mut self, now: Mono, address: SocketAddr) {
-        self.silent.insert(address, now);
-        let of_it = |leg: &&Leg| leg.remote.is_some_and(|(remote, _)| remote == address);
-        let legs: Vec<(LegRef, Duration)> = self
-            .legs
-            .iter()
-            .filter(|(_, leg)| of_it(leg))
-            .map(|(leg, state)| (*leg, state.silence))
+        self.silent.insert(address);
+        let of_it = self.legs.iter_mut().filter(|(_, leg)| leg.remote == Some(address));
+        let legs: Vec<(LegRef, Duration)> = of_it
+            .map(|(leg, state)| {
+                state.silent_since = Some(now);
+                (*leg, state.silence)
+            })
             .collect();
         for (leg, silence) in legs {
             self.expect_silence(now + silence, leg, silence);
         }
     }
 
-    /// RTP comes from this address again.
+    /// RTP comes from this address again, in the sessions that begin from now on.
     pub fn speak_again(&mut self, address: SocketAddr) {
         self.silent.remove(&address);
     }
@@ -121,6 +123,7 @@ impl Workers {
                     playing: None,
                     played: BTreeSet::new(),
                     silence,
+                    silent_since: None,
                     told_silent: false,
                     bridged: None,
                 };
@@ -129,9 +132,12 @@ impl Workers {
                 }
             }
             Command::SetRemote { leg, stream } => {
-                let silence = self.leg(leg)?.silence;
-                self.leg(leg)?.remote = Some((stream.remote, now));
-                if self.silent.contains_key(&stream.remote) {
+                let silent = self.silent.contains(&stream.remote);
+                let state = self.leg(leg)?;
+                state.remote = Some(stream.remote);
+                let silence = state.silence;
+                state.silent_since = silent.then_some(now);
+                if silent {
                     self.expect_silence(now + silence, leg, silence);
                 }
             }
@@ -195,9 +201,7 @@ impl Workers {
 
     fn silence_of(&mut self, now: Mono, leg: LegRef) -> Option<Event> {
         let state = self.legs.get_mut(&leg)?;
-        let (remote, set) = state.remote?;
-        let since = (*self.silent.get(&remote)?).max(set);
-        let due = now >= since + state.silence && !state.told_silent;
+        let due = now >= state.silent_since? + state.silence && !state.told_silent;
         due.then(|| {
             state.told_silent = true;
             Event::Silent { leg, for_s: state.silence.as_secs() as u32 }

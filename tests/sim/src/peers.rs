@@ -13,6 +13,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 /// Where the server is.
 pub const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 5060);
 
+/// What [`Peer::engaged`] says of a phone that has dialled.
+pub const DIALLED: &str = "dialled";
+
 /// What the user of a phone does at some moment.
 #[derive(Clone, Debug)]
 pub enum Act {
@@ -65,7 +68,7 @@ pub struct Peer {
     pub crosses: bool,
     /// Grows with each call, so that what was meant for the one before is dropped.
     pub turn: u64,
-    /// Who is heard or rings at an agent's phone: the caller's number.
+    /// Who is heard or rings at an agent's phone: the caller's number, or [`DIALLED`].
     pub engaged: Option<String>,
     /// When [`Phone::expire`] is due.
     pub deadline: Option<Mono>,

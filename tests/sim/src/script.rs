@@ -5,7 +5,7 @@
 
 use crate::centre::{Centre, EXTENSIONS};
 use crate::invariants::Fault;
-use crate::peers::{Act, Peer, Who};
+use crate::peers::{Act, DIALLED, Peer, Who};
 use crate::world::{Happening, World};
 use hotline::phone::Event;
 use hotline_base::Partition;
@@ -191,7 +191,7 @@ impl World<'_> {
             Act::Dial(number) => {
                 one.phone.dial(now, &number);
                 if one.phone.is_busy() && one.engaged.is_none() {
-                    one.engaged = one.agent_key().map(|_| "dialled".to_owned());
+                    one.engaged = one.agent_key().map(|_| DIALLED.to_owned());
                 }
             }
             Act::Ring => one.phone.ring(now),
@@ -248,6 +248,9 @@ impl World<'_> {
         self.disconnect(old);
         let now = self.now();
         self.peers[peer].reconnect(now, connection);
+        // What rang over the broken connection is over for the server, and the phone does not
+        // know: what it sees of that call no longer counts.
+        self.peers[peer].engaged = None;
         self.reconnected(peer);
         self.attend(peer)?;
         self.act(peer, Act::Register)

@@ -8,7 +8,7 @@ use crate::centre::Centre;
 use crate::invariants::{Fault, Invariants, fault};
 use crate::media::Workers;
 use crate::network::Network;
-use crate::peers::{Act, Peer, SERVER};
+use crate::peers::{Act, DIALLED, Peer, SERVER};
 use crate::script::Trouble;
 use crate::seed::{Dice, Plan};
 use crate::{Log, Outcome};
@@ -184,6 +184,7 @@ impl<'p> World<'p> {
             calls: self.invariants.arrived(),
             connected: self.invariants.connected(),
             steps: self.steps,
+            stories: self.invariants.take_stories(),
         })
     }
 
@@ -503,7 +504,8 @@ impl<'p> World<'p> {
         }
         self.invariants.sent(&message, self.peers[peer].agent_key())?;
         let crosses = self.peers[peer].crosses && message.is(&Method::Cancel);
-        if crosses {
+        if crosses && self.peers[peer].engaged.is_some() {
+            self.invariants.tell("200 crosses CANCEL");
             let turn = self.peers[peer].turn;
             self.later(Duration::ZERO, Happening::Act(peer, Some(turn), Act::Answer));
         }
@@ -566,6 +568,8 @@ impl<'p> World<'p> {
     fn one_call_per_agent(&mut self, peer: usize) -> Result<(), Fault> {
         let Some(agent) = self.peers[peer].agent_key().cloned() else { return Ok(()) };
         let phones = self.peers.iter().filter(|peer| peer.agent_key() == Some(&agent));
+        // What an agent dials on a second phone while it talks is its own affair.
+        let phones = phones.filter(|peer| peer.engaged.as_deref() != Some(DIALLED));
         let mut seen: Vec<&String> = phones.filter_map(|peer| peer.engaged.as_ref()).collect();
         seen.sort_unstable();
         seen.dedup();

@@ -3,6 +3,7 @@
 
 use hotline_sim::seed::Plan;
 use hotline_sim::{Failure, Log, Outcome};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -10,6 +11,31 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const SEEDS: u64 = 1_000;
 /// Failures that are shown; further ones look the same.
 const SHOWN_MAX: usize = 3;
+
+/// What must have happened somewhere in a whole run, for it to mean anything.
+const STORIES: &[&str] = &[
+    "200 crosses CANCEL",
+    "left queue abandoned",
+    "left queue answered",
+    "left queue no_agents",
+    "left queue timeout",
+    "offer answered",
+    "offer gone",
+    "offer no_answer",
+    "offer phone_unavailable",
+    "offer rejected",
+    "offer withdrawn",
+    "released Some(Abandoned)",
+    "released Some(Administrator)",
+    "released Some(AgentUnavailable)",
+    "released Some(CallTooLong)",
+    "released Some(MediaSilent)",
+    "released Some(NoAgents)",
+    "released Some(NoCapacity)",
+    "released Some(NormalClearing)",
+    "released Some(QueueTimeout)",
+    "released Some(Shutdown)",
+];
 
 #[test]
 fn every_seed_keeps_every_invariant() {
@@ -31,9 +57,18 @@ fn every_seed_keeps_every_invariant() {
     let connected: u64 = outcomes.iter().map(|outcome| outcome.connected).sum();
     let worlds = outcomes.len();
     eprintln!("{worlds} worlds, {calls} calls, {connected} connected, each world twice the same");
+    let mut stories: BTreeMap<&str, u64> = BTreeMap::new();
+    for (story, times) in outcomes.iter().flat_map(|outcome| &outcome.stories) {
+        *stories.entry(story).or_default() += times;
+    }
+    eprintln!("{stories:#?}");
     let mut seeds: Vec<_> = failures.iter().map(|f| (f.fault.invariant, f.seed)).collect();
     seeds.sort_unstable();
     assert!(failures.is_empty(), "{} seeds failed: {seeds:?}", failures.len());
+    if worlds as u64 >= SEEDS {
+        let missing: Vec<_> = STORIES.iter().filter(|story| !stories.contains_key(*story)).collect();
+        assert!(missing.is_empty(), "these never happened: {missing:?}");
+    }
     // A world in which nothing happens would keep every invariant, too.
     let enough = worlds < 100 || (calls > 2 * worlds as u64 && 4 * connected > calls);
     assert!(enough, "{calls} calls of which {connected} were connected are too few");

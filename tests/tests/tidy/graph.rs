@@ -24,6 +24,7 @@ const GRAPH: &[(&str, &[&str])] = &[
         ],
     ),
     ("hotline-tests", ALL),
+    ("hotline-sim", ALL),
     ("hotline-bench", ALL),
     ("xtask", &[]),
 ];
