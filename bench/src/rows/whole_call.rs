@@ -14,8 +14,8 @@ use std::time::Duration;
 const RATE: f64 = 20.0;
 /// How long the agent's phone rings: the customer hears the wait tone.
 const RING: Duration = Duration::from_secs(10);
-/// From the agent's ACK to its BYE: the announcement of the employee ID (some 3 s), then talk.
-const TALK: Duration = Duration::from_secs(13);
+/// From the agent's ACK to its BYE: the announcement of the employee ID (some 5 s), then talk.
+const TALK: Duration = Duration::from_secs(15);
 /// Room for a call to end before its agent is needed again.
 const SPARE: f64 = 1.3;
 /// Nothing heard for so long means that what is missing is lost.
