@@ -5,6 +5,7 @@ use bytes::Bytes;
 use hotline_media::command::{Direction, StreamParameters};
 use hotline_media::offer_answer::{self, Local};
 use hotline_media::sdp::SessionDescription;
+use hotline_sip::Method;
 use hotline_sip::build::{RequestBuilder, ResponseBuilder};
 use hotline_sip::dialog::{Dialog, DialogId};
 use hotline_sip::endpoint::{ClientId, ServerId};
@@ -12,7 +13,6 @@ use hotline_sip::flow::Flow;
 use hotline_sip::header::{HeaderName, NameAddr};
 use hotline_sip::message::Message;
 use hotline_sip::uri::Uri;
-use hotline_sip::Method;
 
 /// A call, by what it waits for.
 pub enum Call {

@@ -106,9 +106,14 @@ pub enum Ended {
 #[derive(Clone, Debug)]
 enum Purpose {
     /// With how often it was sent with credentials.
-    Register { expires_s: u32, tries: u8 },
+    Register {
+        expires_s: u32,
+        tries: u8,
+    },
     /// The same.
-    Invite { tries: u8 },
+    Invite {
+        tries: u8,
+    },
     Reinvite,
     Bye,
 }
@@ -463,7 +468,7 @@ impl Phone {
             }
             (401 | 407, Some(challenge)) => {
                 self.send_register(now, expires_s, Some(challenge), tries + 1);
-            },
+            }
             (423, _) if message.min_expires().ok().flatten().is_some_and(|min| min > expires_s) => {
                 let least = message.min_expires().ok().flatten().unwrap_or(expires_s);
                 self.settings.register_s = least;
@@ -489,9 +494,8 @@ impl Phone {
             _ => return None,
         };
         let values: Vec<&[u8]> = message.headers(name).collect();
-        Challenge::choose(values).filter(|challenge| {
-            tries == 0 || (challenge.stale && tries < TRIES_MAX)
-        })
+        Challenge::choose(values)
+            .filter(|challenge| tries == 0 || (challenge.stale && tries < TRIES_MAX))
     }
 
     /// How long our own contact is registered, by a 200.
@@ -588,13 +592,7 @@ impl Phone {
         request.header(HeaderName::Authorization, value)
     }
 
-    fn send_register(
-        &mut self,
-        now: Now,
-        expires_s: u32,
-        challenge: Option<Challenge>,
-        tries: u8,
-    ) {
+    fn send_register(&mut self, now: Now, expires_s: u32, challenge: Option<Challenge>, tries: u8) {
         self.register_cseq += 1;
         let tag = self.tag();
         let aor = NameAddr::of(self.uri(Some(&self.settings.user))).to_bytes();
