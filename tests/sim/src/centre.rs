@@ -20,7 +20,20 @@ pub const PASSWORD: &str = "secret";
 
 /// Prompts every tenant has; what else is asked for is missing, and must not stop a call.
 const PROMPTS: &[&str] = &[
-    "employee_id", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "all-busy", "all_busy", "sorry",
+    "employee_id",
+    "0",
+    "1",
+    "2",
+    "3",
+    "4",
+    "5",
+    "6",
+    "7",
+    "8",
+    "9",
+    "all-busy",
+    "all_busy",
+    "sorry",
 ];
 
 /// What can be dialled: the extension behind the access code, and its priority.

@@ -144,9 +144,7 @@ impl Invariants {
         match &event.kind {
             EventKind::CallArrived { record } => self.call_arrived(now, record),
             EventKind::Queued { call, queue, .. } => self.queued(now, *call, queue),
-            EventKind::Offered { call, agent } => {
-                self.offered(event.partition, *call, agent)
-            }
+            EventKind::Offered { call, agent } => self.offered(event.partition, *call, agent),
             // Its `Answered` follows: the agent stays in the call.
             EventKind::OfferEnded { outcome, .. } if outcome == "answered" => Ok(()),
             EventKind::OfferEnded { call, agent, .. } => {
@@ -186,7 +184,11 @@ impl Invariants {
     ///
     /// # Errors
     /// The invariant that does not hold.
-    pub fn sent(&mut self, message: &Message, to_agent: Option<&(Partition, String)>) -> Result<(), Fault> {
+    pub fn sent(
+        &mut self,
+        message: &Message,
+        to_agent: Option<&(Partition, String)>,
+    ) -> Result<(), Fault> {
         let unexplained = |text: String| Err(fault("journal_before_send", text));
         let call_id = || message.call_id().map_or_else(|_| String::new(), text_of);
         match (message.method(), message.status()) {
@@ -383,9 +385,8 @@ impl Invariants {
         for visit in &record.queues {
             self.tell(format!("left queue {}", visit.outcome.as_deref().unwrap_or_default()));
         }
-        self.judge_record(&call, record).map_err(|text| {
-            fault("records_are_consistent", format!("{id}: {text}; {record:?}"))
-        })
+        self.judge_record(&call, record)
+            .map_err(|text| fault("records_are_consistent", format!("{id}: {text}; {record:?}")))
     }
 
     fn judge_record(&self, call: &Call, record: &CallRecord) -> Result<(), String> {

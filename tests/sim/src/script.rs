@@ -289,9 +289,8 @@ impl World<'_> {
     }
 
     fn phone_trouble(&mut self) -> Result<(), Fault> {
-        let agents: Vec<usize> = (0..self.peers.len())
-            .filter(|peer| self.peers[*peer].agent_key().is_some())
-            .collect();
+        let agents: Vec<usize> =
+            (0..self.peers.len()).filter(|peer| self.peers[*peer].agent_key().is_some()).collect();
         let Some(&peer) = self.dice.pick(&agents) else { return Ok(()) };
         let act = match self.dice.between(0, 6) {
             0 => Act::Register,

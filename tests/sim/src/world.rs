@@ -416,8 +416,7 @@ impl<'p> World<'p> {
         let engine = usize::from(EngineSettings::owner_of(partition, self.plan.engines));
         let text = format!("{request:?}");
         let now = self.now();
-        self.engines[engine]
-            .handle(now, Input::Request { id: RequestId(id), partition, request });
+        self.engines[engine].handle(now, Input::Request { id: RequestId(id), partition, request });
         while let Some(output) = self.engines[engine].poll() {
             self.perform(engine, output)?;
         }
@@ -661,7 +660,10 @@ impl<'p> World<'p> {
 fn line(message: &Message) -> String {
     let bytes = message.as_bytes();
     let first = bytes.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    let cseq = message.header(hotline_sip::header::HeaderName::CSeq).map(String::from_utf8_lossy).unwrap_or_default();
+    let cseq = message
+        .header(hotline_sip::header::HeaderName::CSeq)
+        .map(String::from_utf8_lossy)
+        .unwrap_or_default();
     let call_id = message.call_id().map(|id| String::from_utf8_lossy(&id[..]).into_owned());
     format!("{} [{cseq}] {}", String::from_utf8_lossy(first), call_id.unwrap_or_default())
 }

@@ -66,7 +66,8 @@ fn every_seed_keeps_every_invariant() {
     seeds.sort_unstable();
     assert!(failures.is_empty(), "{} seeds failed: {seeds:?}", failures.len());
     if worlds as u64 >= SEEDS {
-        let missing: Vec<_> = STORIES.iter().filter(|story| !stories.contains_key(*story)).collect();
+        let missing: Vec<_> =
+            STORIES.iter().filter(|story| !stories.contains_key(*story)).collect();
         assert!(missing.is_empty(), "these never happened: {missing:?}");
     }
     // A world in which nothing happens would keep every invariant, too.
