@@ -186,11 +186,12 @@ impl Call {
 
     /// Admitted: routing is asked, its answer comes with this step.
     pub fn admitted(&mut self, step: &mut Step<'_, '_>) {
+        // First of the call's events: its ladder and its recovery are read from here on.
+        step.cx.journal(EventKind::CallArrived { record: Box::new(self.record.clone()) });
         if let Some(invite) = &self.caller.invite {
             self.caller.leg.lane.received(step.cx, invite);
         }
         self.caller.trying(step);
-        step.cx.journal(EventKind::CallArrived { record: Box::new(self.record.clone()) });
         self.checkpoint(step, Point::Admitted);
         self.arm(step, ARRIVED_MAX);
         self.arm_progress(step);
