@@ -546,7 +546,7 @@ fn a_queue_that_overflows_into_another_hands_its_callers_over() {
 
 #[test]
 fn callers_are_served_in_the_order_of_their_arrival() {
-    let mut stage = Stage::new(&[], "wrap_up_s = 0");
+    let stage = Stage::new(&[], "wrap_up_s = 0");
     let mut agent = stage.agent(0, "1001");
     let api = stage.server.api();
     api.post("agents/1001/busy", &json!({}));
