@@ -1,3 +1,5 @@
+//! Offers, answers and every form of hold, as tables.
+
 use super::*;
 use crate::command::StreamParameters;
 use crate::sdp::SessionDescription;

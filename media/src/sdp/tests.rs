@@ -1,3 +1,5 @@
+//! Descriptions as phones and carriers write them, and what is no description.
+
 use super::*;
 use proptest::prelude::*;
 

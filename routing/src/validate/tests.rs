@@ -1,3 +1,5 @@
+//! Each fault of a configuration, by name.
+
 use super::*;
 use crate::config::{AccessCode, Distribution, Skill};
 

@@ -91,6 +91,12 @@ fn add(counter: &AtomicU64, by: u64) {
 /// The metrics of all engines as Prometheus text.
 pub fn render<'m>(engines: impl Iterator<Item = &'m EngineMetrics> + Clone) -> String {
     let mut out = String::new();
+    counters(&mut out, engines.clone());
+    gauges(&mut out, engines);
+    out
+}
+
+fn counters<'m>(out: &mut String, engines: impl Iterator<Item = &'m EngineMetrics> + Clone) {
     let total = |value: fn(&EngineMetrics) -> u64| engines.clone().map(value).sum::<u64>();
     let counters: [(&str, &str, u64); 10] = [
         ("hotline_sip_datagrams_total", "Datagrams read", total(|m| m.datagrams.load(Relaxed))),
@@ -121,8 +127,12 @@ pub fn render<'m>(engines: impl Iterator<Item = &'m EngineMetrics> + Clone) -> S
         ("hotline_sip_refused_total", "Requests refused", total(|m| m.counts().refused_total)),
     ];
     for (name, help, value) in counters {
-        line(&mut out, name, help, "counter", value);
+        line(out, name, help, "counter", value);
     }
+}
+
+fn gauges<'m>(out: &mut String, engines: impl Iterator<Item = &'m EngineMetrics> + Clone) {
+    let total = |value: fn(&EngineMetrics) -> u64| engines.clone().map(value).sum::<u64>();
     let gauges: [(&str, &str, u64); 11] = [
         ("hotline_calls", "Calls in progress", total(|m| m.counts().calls)),
         ("hotline_waiting", "Callers waiting", total(|m| m.counts().waiting)),
@@ -153,7 +163,7 @@ pub fn render<'m>(engines: impl Iterator<Item = &'m EngineMetrics> + Clone) -> S
         ),
     ];
     for (name, help, value) in gauges {
-        line(&mut out, name, help, "gauge", value);
+        line(out, name, help, "gauge", value);
     }
     let longest = engines.clone().map(|m| m.input_max_ns.load(Relaxed)).max().unwrap_or(0);
     line(
@@ -165,7 +175,6 @@ pub fn render<'m>(engines: impl Iterator<Item = &'m EngineMetrics> + Clone) -> S
     );
     render_shed(&mut out, engines.clone());
     render_inputs(&mut out, engines);
-    out
 }
 
 fn line(out: &mut String, name: &str, help: &str, kind: &str, value: u64) {

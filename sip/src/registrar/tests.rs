@@ -1,3 +1,5 @@
+//! Registrations as tables: RFC 3261 §10.3.
+
 use super::*;
 use bytes::Bytes;
 use hotline_base::Wall;

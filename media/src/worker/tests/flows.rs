@@ -1,3 +1,5 @@
+//! The life of legs, packet by packet.
+
 use super::*;
 use crate::telephone_event::EventPayload;
 use crate::tone::is_tone;

@@ -1,3 +1,5 @@
+//! What holds under any commands and any packets.
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;

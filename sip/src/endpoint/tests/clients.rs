@@ -1,3 +1,5 @@
+//! Client transactions as ladders in virtual time.
+
 use super::*;
 
 #[test]

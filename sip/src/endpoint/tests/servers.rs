@@ -1,3 +1,5 @@
+//! Server transactions as ladders in virtual time.
+
 use super::*;
 
 #[test]
