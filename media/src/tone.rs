@@ -39,9 +39,12 @@ pub fn ringback() -> Vec<i16> {
     samples
 }
 
-/// A short beep of 200 ms: what an agent hears when a call is connected.
+/// How long [`beep`] is, in ms.
+pub const BEEP_MS: u32 = 200;
+
+/// A short beep: what an agent hears when it has answered.
 pub fn beep() -> Vec<i16> {
-    sines(&[880.0], -14.0, 200)
+    sines(&[880.0], -14.0, BEEP_MS)
 }
 
 /// The wait tone played where no prompt is given: two soft notes a fifth apart, each swelling and

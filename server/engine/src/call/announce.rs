@@ -7,6 +7,7 @@
 
 use crate::config::{AGENT_BEEP, TenantConfig, WAIT_TONE};
 use hotline_media::command::{AssetId, PlayItem};
+use hotline_media::tone;
 use hotline_routing::OverflowWhy;
 use hotline_routing::config::{HoldMethod, WaitMethod};
 use std::time::Duration;
@@ -50,9 +51,12 @@ impl Announcement {
         announcement
     }
 
-    /// What the agent hears while its employee ID is read to the caller.
-    pub fn beep() -> Vec<PlayItem> {
-        vec![PlayItem::Asset(AGENT_BEEP)]
+    /// What the agent hears while its employee ID is read to the caller: a short tone, then
+    /// silence on the wire for as long as the reading takes, so that its stream never pauses.
+    pub fn beep(reading: Duration) -> Vec<PlayItem> {
+        let silence_ms = reading.as_millis().saturating_sub(u128::from(tone::BEEP_MS));
+        let silence_ms = u32::try_from(silence_ms).unwrap_or(u32::MAX);
+        vec![PlayItem::Asset(AGENT_BEEP), PlayItem::Silence(silence_ms)]
     }
 
     fn add(&mut self, config: &TenantConfig, language: &str, name: &str) {

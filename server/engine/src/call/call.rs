@@ -284,7 +284,7 @@ impl Call {
         {
             let out = &mut *step.cx.out;
             answered.caller_play = Some(self.caller.leg.media.play(out, announcement.items));
-            answered.agent_play = Some(agent.media.play(out, Announcement::beep()));
+            answered.agent_play = Some(agent.media.play(out, Announcement::beep(duration)));
         }
         self.state = State::Answered(answered);
         self.arm(step, duration + PLAY_SLACK);
