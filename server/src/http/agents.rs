@@ -2,10 +2,11 @@
 
 use super::Api;
 use super::problem::Problem;
+use super::query::Query;
 use super::tenants::{Scope, stamp, zone_of};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use hotline_base::Wall;
 use hotline_base::calendar::TimeZone;

@@ -7,6 +7,7 @@
 mod agents;
 mod calls;
 mod problem;
+mod query;
 mod tenants;
 
 use crate::centres::Centres;
@@ -120,6 +121,7 @@ pub fn router(api: Api) -> Router {
         .route("/calls/{call}/trace", get(calls::trace))
         .route("/records", get(calls::records))
         .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
         .route_layer(middleware::from_fn_with_state(api.clone(), authenticate))
         .layer(DefaultBodyLimit::max(BODY_MAX));
     Router::new()
@@ -135,6 +137,12 @@ pub fn router(api: Api) -> Router {
 async fn unknown(request: HttpRequest) -> Problem {
     let text = format!("{} {}: there is no such resource", request.method(), request.uri().path());
     Problem::new(StatusCode::NOT_FOUND, "not_found", text)
+}
+
+async fn wrong_method(request: HttpRequest) -> Problem {
+    let text =
+        format!("{} {}: this method is not allowed here", request.method(), request.uri().path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", text)
 }
 
 async fn ready(State(api): State<Api>) -> Response {

@@ -1,11 +1,12 @@
 //! `/api/v1/status`, `tenants`, `route`, `skill-queues` and `apply`.
 
 use super::problem::Problem;
+use super::query::Query;
 use super::{Api, agents};
 use crate::config::centre;
 use crate::config::tree::Node as Tree;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use hotline_base::calendar::TimeZone;
 use hotline_base::{Partition, Wall};

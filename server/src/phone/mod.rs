@@ -512,7 +512,7 @@ impl Phone {
 
     fn failed(&mut self, now: Now, client: ClientId, purpose: Purpose) {
         match purpose {
-            Purpose::Register { expires_s, .. } => {
+            Purpose::Register { .. } => {
                 self.registered = false;
                 let text = String::from("the server does not answer");
                 self.events.push_back(Event::RegistrationFailed(408, text));

@@ -166,15 +166,9 @@ fn gauges<'m>(out: &mut String, engines: impl Iterator<Item = &'m EngineMetrics>
         line(out, name, help, "gauge", value);
     }
     let longest = engines.clone().map(|m| m.input_max_ns.load(Relaxed)).max().unwrap_or(0);
-    line(
-        &mut out,
-        "hotline_engine_input_longest_ns",
-        "Longest input since start",
-        "gauge",
-        longest,
-    );
-    render_shed(&mut out, engines.clone());
-    render_inputs(&mut out, engines);
+    line(out, "hotline_engine_input_longest_ns", "Longest input since start", "gauge", longest);
+    render_shed(out, engines.clone());
+    render_inputs(out, engines);
 }
 
 fn line(out: &mut String, name: &str, help: &str, kind: &str, value: u64) {
