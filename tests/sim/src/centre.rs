@@ -285,30 +285,13 @@ impl Centre {
             sign_in_on_registration: agent != 3,
             ..Agent::default()
         });
-        let route = |extension: &str, priority: u8| {
-            let destination = match extension {
-                "2" => Destination::SkillQueue("sales".into()),
-                "4" => Destination::Agent("1001".into()),
-                "5" => Destination::SkillQueue("tiny".into()),
-                _ => Destination::SkillQueue("support".into()),
-            };
-            CalledRoute {
-                access_code: self.access_code(number),
-                extension_code: (!extension.is_empty()).then(|| extension.to_owned()),
-                destination,
-                priority,
-                language: None,
-                answer_supervision: match extension {
-                    "" | "5" => AnswerSupervision::WhenAgentAnswers,
-                    _ => AnswerSupervision::AtOnce,
-                },
-            }
-        };
         let kept = |route: &CalledRoute| match &route.destination {
             Destination::SkillQueue(name) => names.contains(name),
             _ => tenant.agents > u32::from(tenant.agent_missing),
         };
-        let routes = EXTENSIONS.iter().map(|(extension, priority)| route(extension, *priority));
+        let routes = EXTENSIONS
+            .iter()
+            .map(|(extension, priority)| route(self.access_code(number), extension, *priority));
         let mut config = hotline_routing::Config {
             called_routes: routes.filter(kept).collect(),
             agents: agents.collect(),
@@ -323,5 +306,24 @@ impl Centre {
             config.settings.lost_registration = LostRegistration::Busy;
         }
         config
+    }
+}
+
+fn route(access_code: String, extension: &str, priority: u8) -> CalledRoute {
+    CalledRoute {
+        access_code,
+        extension_code: (!extension.is_empty()).then(|| extension.to_owned()),
+        destination: match extension {
+            "2" => Destination::SkillQueue("sales".into()),
+            "4" => Destination::Agent("1001".into()),
+            "5" => Destination::SkillQueue("tiny".into()),
+            _ => Destination::SkillQueue("support".into()),
+        },
+        priority,
+        language: None,
+        answer_supervision: match extension {
+            "" | "5" => AnswerSupervision::WhenAgentAnswers,
+            _ => AnswerSupervision::AtOnce,
+        },
     }
 }

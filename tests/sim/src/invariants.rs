@@ -49,7 +49,6 @@ pub struct Suspicion {
 struct Call {
     sip_call_id: String,
     priority: u8,
-    arrived: Mono,
     /// Queue, and a number that grows with each arrival in a queue.
     queue: Option<(String, u64)>,
     waits_since: Mono,
@@ -270,7 +269,6 @@ impl Invariants {
         let call = Call {
             sip_call_id,
             priority: centre::priority_of(record.extension_code.as_deref()),
-            arrived: now.mono,
             queue: None,
             waits_since: now.mono,
             offered_to: None,
@@ -445,12 +443,6 @@ impl Invariants {
             true => Err("an offer or a stay that ends before it begins".into()),
             false => Ok(()),
         }
-    }
-
-    /// How long the oldest call without a record is up, in ms.
-    pub fn oldest_ms(&self, now: Now) -> u64 {
-        let oldest = self.calls.values().map(|call| call.arrived).min();
-        oldest.map_or(0, |at| now.mono.since(at).as_millis() as u64)
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) enum Happening {
     /// A message reaches the server.
     ToServer(Flow, Bytes),
     /// A message reaches a phone, on the connection named.
-    ToPhone(usize, Option<u64>, Message),
+    ToPhone(usize, Option<u64>, Box<Message>),
     /// Somebody does something; dropped if the call it was meant for is over.
     Act(usize, Option<u64>, Act),
     /// A media worker's report reaches its engine.
@@ -300,7 +300,7 @@ impl<'p> World<'p> {
                     return Ok(());
                 }
                 let flow = one.settings.flow;
-                one.phone.receive(now, flow, message);
+                one.phone.receive(now, flow, *message);
                 self.attend(peer)
             }
             Happening::Act(peer, turn, act) => {
@@ -520,7 +520,7 @@ impl<'p> World<'p> {
             None => self.network.datagram(self.mono),
         };
         for at in arrivals {
-            self.at(at, Happening::ToPhone(peer, connection, message.clone()));
+            self.at(at, Happening::ToPhone(peer, connection, Box::new(message.clone())));
         }
         Ok(())
     }
