@@ -21,7 +21,7 @@ use crate::context::Caller;
 use crate::dialled::dialled_number;
 use crate::failures::Failures;
 use crate::front_door::claims_agent;
-use hotline_base::{Now, Rng, Wall};
+use hotline_base::{Epoch, Now, Rng, Wall};
 use hotline_sip::build::ResponseBuilder;
 use hotline_sip::digest::{
     Algorithm, Authenticator, AuthenticatorSettings, Authorization, Credentials, Protected, Verdict,
@@ -135,11 +135,11 @@ enum Proof {
 }
 
 impl Access {
-    pub(crate) fn new(settings: &EngineSettings, now: Now, rng: &mut Rng) -> Access {
+    pub(crate) fn new(settings: &EngineSettings, epoch: Epoch, now: Now, rng: &mut Rng) -> Access {
         let secret = settings.nonce_secret.clone();
         let limits = AuthenticatorSettings::default();
         Access {
-            authenticator: Authenticator::new(limits, secret, now.wall, rng.fork()),
+            authenticator: Authenticator::new(limits, secret, epoch, rng.fork()),
             started: now,
             failures: Failures::new(rng),
         }
@@ -235,7 +235,7 @@ impl Access {
             .find(|given| given.realm == door.config.realm);
         let Some(given) = given else {
             let claimed = request.from().ok().and_then(|from| from.uri.user_text());
-            let challenge = self.challenge(door, request, claimed.as_deref(), false);
+            let challenge = self.challenge(door, flow, request, claimed.as_deref(), false);
             return Proof::Asked(challenge);
         };
         let source = flow.remote.ip();
@@ -250,8 +250,9 @@ impl Access {
         });
         let offered = softphone.map(algorithms);
         let offered = offered.as_deref().unwrap_or(&door.tenancy.usual);
-        let protected = protected(door, request, offered);
-        let verdict = self.authenticator.check(self.clock(now), &protected, &given, credentials.as_ref());
+        let protected = protected(door, flow, request, offered);
+        let verdict =
+            self.authenticator.check(self.clock(now), &protected, &given, credentials.as_ref());
         match verdict {
             Verdict::Accepted => Proof::Given(given.username.to_owned()),
             Verdict::OtherUri => {
@@ -259,8 +260,9 @@ impl Access {
                 Proof::Refused(ResponseBuilder::new(request, 400).reason("Digest Of Another URI"))
             }
             Verdict::Challenge { stale } => {
-                let challenge = self.challenge(door, request, Some(given.username), stale);
-                // A stale nonce comes with the right password.
+                let challenge = self.challenge(door, flow, request, Some(given.username), stale);
+                // Of an invented nonce, or another's, nothing is known but that: no fault of the
+                // address that it seems to come from.
                 if stale {
                     return Proof::Asked(challenge);
                 }
@@ -274,6 +276,7 @@ impl Access {
     fn challenge(
         &mut self,
         door: Door<'_>,
+        flow: &Flow,
         request: &Message,
         user: Option<&str>,
         stale: bool,
@@ -281,7 +284,7 @@ impl Access {
         let softphone = user.and_then(|user| door.config.softphones.get(user));
         let offered = softphone.map(algorithms);
         let offered = offered.as_deref().unwrap_or(&door.tenancy.usual);
-        let protected = protected(door, request, offered);
+        let protected = protected(door, flow, request, offered);
         let clock = self.clock(door.now);
         let values = self.authenticator.challenge(clock, &protected, stale);
         let response = ResponseBuilder::new(request, 401);
@@ -293,11 +296,13 @@ impl Access {
 
 fn protected<'a>(
     door: Door<'a>,
+    flow: &Flow,
     request: &'a Message,
     algorithms: &'a [Algorithm],
 ) -> Protected<'a> {
     Protected {
         partition: door.config.partition,
+        source: flow.remote.ip(),
         realm: &door.config.realm,
         method: request.method().map_or("", Method::as_str),
         uri: request.request_uri_bytes(),

@@ -65,7 +65,7 @@ impl Engine {
         now: Now,
     ) -> Engine {
         let shared = Shared {
-            access: Access::new(&settings, now, &mut rng),
+            access: Access::new(&settings, epoch, now, &mut rng),
             ports: PortPool::new(settings.engine),
             rng,
             out: VecDeque::new(),
@@ -216,7 +216,8 @@ impl Engine {
             if !self.tenants.contains_key(&partition) {
                 let mark = Mark { partition, epoch: self.epoch };
                 let config = Arc::clone(config);
-                let mut tenant = Tenant::new(now, config, &directory.trunks, mark, &mut self.shared);
+                let mut tenant =
+                    Tenant::new(now, config, &directory.trunks, mark, &mut self.shared);
                 tenant.calls.continue_after(self.serials.remove(&partition).unwrap_or(0));
                 self.tenants.insert(partition, tenant);
                 self.with(partition, |tenant, shared| tenant.settle(now, shared));

@@ -1,9 +1,11 @@
 //! [`Failures`]: who guesses passwords, by source address, bounded.
 //!
 //! Owns: counting failed authentications per source (an IPv4 address, or an IPv6 /64) and saying
-//! when enough is enough. Does not own: what is answered then.
+//! when enough is enough. Does not own: what is answered then, and what a failure is: only what comes
+//! with a nonce that was given to that very source, for a source address is easily forged.
 
 use hotline_base::{Mono, Now, Rng, SecretMap};
+use hotline_sip::digest::source_network;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -35,7 +37,7 @@ impl Failures {
     /// How long a source must wait before its credentials are looked at again, in whole seconds;
     /// `None` when they are now.
     pub(crate) fn must_wait_s(&self, now: Now, source: IpAddr) -> Option<u64> {
-        let found = self.sources.get(&key(source))?;
+        let found = self.sources.get(&source_network(source))?;
         let passed = now.mono.since(found.since);
         (found.count >= FAILURES_MAX && passed < FAILURES_WINDOW)
             .then(|| (FAILURES_WINDOW - passed).as_secs() + 1)
@@ -44,7 +46,7 @@ impl Failures {
     /// A source has failed once more.
     pub(crate) fn note(&mut self, now: Now, source: IpAddr) {
         self.forget(now);
-        let key = key(source);
+        let key = source_network(source);
         if let Some(found) = self.sources.get_mut(&key) {
             found.count = found.count.saturating_add(1);
             return;
@@ -66,14 +68,6 @@ impl Failures {
             self.order.pop_front();
             self.sources.remove(&key);
         }
-    }
-}
-
-/// A source: one IPv4 address, or the network that one IPv6 customer usually has.
-fn key(source: IpAddr) -> u128 {
-    match source.to_canonical() {
-        IpAddr::V4(address) => u128::from(u32::from(address)),
-        IpAddr::V6(address) => u128::from(address) | u128::from(u64::MAX),
     }
 }
 
@@ -113,6 +107,6 @@ mod tests {
             failures.note(at(1), format!("2001:db8::{subnet}").parse().unwrap());
         }
         let one_customer = "2001:db8::ffff".parse().unwrap();
-        assert_eq!(failures.sources.get(&key(one_customer)).unwrap().count, 5);
+        assert_eq!(failures.sources.get(&source_network(one_customer)).unwrap().count, 5);
     }
 }

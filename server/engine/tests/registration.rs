@@ -170,6 +170,27 @@ fn guessing_ends_for_a_while() {
     assert_eq!(status_of(&world.sign_on(udp(PHONE), "demo", "1001", "<sip:a@192.0.2.50>")), 200);
 }
 
+/// Anybody who could forge a source address sent sixty wrong answers, with a nonce made up or
+/// received elsewhere, in the name of an office: nobody there was listened to for a minute.
+#[test]
+fn forged_packets_lock_nobody_out() {
+    let mut world = World::new();
+    let theirs = world.register("demo", "1001", "<sip:a@192.0.2.50>");
+    let elsewhere = world.receive(udp("203.0.113.66:5060"), &theirs.text()).remove(0);
+    for (kind, challenge) in
+        [("made up", elsewhere.replace("nonce=\"0", "nonce=\"f")), ("another's", elsewhere)]
+    {
+        for guess in 0..100 {
+            let mut forged = world.proved(&theirs, &challenge, "1001", "guessed");
+            forged.branch = format!("z9hG4bKforged{guess}");
+            let answer = world.receive(udp(PHONE), &forged.text()).remove(0);
+            assert_eq!(status_of(&answer), 401, "{kind}");
+            assert!(answer.contains("stale=true"), "{kind}: nothing is said of the password");
+        }
+    }
+    assert_eq!(status_of(&world.sign_on(udp(PHONE), "demo", "1001", "<sip:a@192.0.2.50>")), 200);
+}
+
 #[test]
 fn two_tenants_with_equal_numbers_live_side_by_side() {
     let mut world = World::new();

@@ -1,17 +1,15 @@
 //! The server's side: challenges, and the judgement of what comes back.
 
 use super::fields::Authorization;
-use super::nonce::{CountVerdict, NonceCounts, NonceMint};
+use super::nonce::{CountVerdict, NonceCounts, NonceMint, Recipient};
 use super::{Algorithm, Credentials, Transcript, ha1};
 use crate::build::ResponseBuilder;
 use crate::header::HeaderName;
 use crate::message::Message;
-use hotline_base::{Partition, Redacted, Rng, Wall};
+use hotline_base::{Epoch, Partition, Redacted, Rng, Wall};
+use std::net::IpAddr;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
-
-/// Clocks of nodes that share a secret may differ by this much.
-const SKEW: Duration = Duration::from_secs(60);
 
 /// The limits of an [`Authenticator`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +31,8 @@ impl Default for AuthenticatorSettings {
 pub struct Protected<'a> {
     /// Whose request it is.
     pub partition: Partition,
+    /// From where it came.
+    pub source: IpAddr,
     /// The tenant's realm.
     pub realm: &'a str,
     /// The method of the request line.
@@ -43,18 +43,27 @@ pub struct Protected<'a> {
     pub algorithms: &'a [Algorithm],
 }
 
+impl<'a> Protected<'a> {
+    fn recipient(&self) -> Recipient<'a> {
+        Recipient { partition: self.partition, realm: self.realm, source: self.source }
+    }
+}
+
 /// The judgement of credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The sender knows the password and this is no replay.
     Accepted,
-    /// Send 401 with [`Authenticator::challenge`]: unknown user and wrong password alike, or, with
-    /// `stale`, the right password with a nonce that is used up.
+    /// Send 401 with [`Authenticator::challenge`].
     Challenge {
-        /// Whether the phone may try again without asking its user.
+        /// The nonce is used up, too old, or was never given to that source: the phone may try
+        /// again without asking its user (RFC 7616 §3.3), and nothing was said of its password.
+        /// Otherwise the sender, who does receive what is sent to its address, does not know the
+        /// password of the user, who may not exist: a failure that may be counted against it.
         stale: bool,
     },
-    /// Send 400: the credentials were made for another Request-URI (RFC 7616 §3.4.6).
+    /// Send 400: the credentials were made for another Request-URI (RFC 7616 §3.4.6), with a
+    /// nonce that was given to that source.
     OtherUri,
 }
 
@@ -75,21 +84,23 @@ impl std::fmt::Debug for Authenticator {
 }
 
 impl Authenticator {
-    /// An authenticator whose nonces are proved with `secret`. Nonces issued before `wall` (by an
-    /// earlier process with the same secret) are stale: what they were used for is not known.
+    /// An authenticator whose nonces are proved with `secret`. Those of an earlier `epoch` or of
+    /// another `rng` are stale: what they were used for is not known.
     pub fn new(
         settings: AuthenticatorSettings,
         secret: Redacted<[u8; 32]>,
-        wall: Wall,
+        epoch: Epoch,
         mut rng: Rng,
     ) -> Authenticator {
         let mut password = [0; 16];
         rng.fill(&mut password);
-        let floor_ms = u64::try_from(wall.as_ms()).unwrap_or(0).saturating_sub(1);
+        let mut start = [0; 16];
+        rng.fill(&mut start);
+        let start = [&epoch.0.to_be_bytes()[..], &start].concat();
         Authenticator {
             settings,
-            mint: NonceMint::new(&secret),
-            counts: NonceCounts::new(settings.nonces_max, floor_ms),
+            mint: NonceMint::new(&secret, &start),
+            counts: NonceCounts::new(settings.nonces_max),
             nobody: ha1("", "", super::Hex::of(&password).as_str()),
             rng,
         }
@@ -98,7 +109,7 @@ impl Authenticator {
     /// The values of the WWW-Authenticate headers of a 401, one per algorithm in the order of
     /// preference (RFC 8760 §2.4); all carry the same nonce.
     pub fn challenge(&mut self, wall: Wall, protected: &Protected<'_>, stale: bool) -> Vec<String> {
-        let nonce = self.mint.mint(wall, protected.partition, protected.realm, &mut self.rng);
+        let nonce = self.mint.mint(wall, protected.recipient(), &mut self.rng);
         let stale = if stale { ", stale=true" } else { "" };
         let one = |algorithm: &Algorithm| {
             format!(
@@ -135,6 +146,12 @@ impl Authenticator {
         authorization: &Authorization<'_>,
         credentials: Option<&Credentials>,
     ) -> Verdict {
+        // Before anything is said of the password: who invents nonces, or repeats somebody else's
+        // from elsewhere, learns nothing and is not who it says.
+        let recognised = self.mint.recognise(authorization.nonce, protected.recipient());
+        let Some(nonce) = recognised.filter(|id| self.is_young(wall, id.0)) else {
+            return Verdict::Challenge { stale: true };
+        };
         if !same_resource(authorization.uri.as_bytes(), protected.uri) {
             return Verdict::OtherUri;
         }
@@ -149,17 +166,11 @@ impl Authenticator {
             transcript.response(authorization.algorithm, credentials.unwrap_or(&self.nobody));
         let given = authorization.response.to_ascii_lowercase();
         let proved = bool::from(expected.as_bytes().ct_eq(given.as_bytes()));
-        let recognised =
-            self.mint.recognise(authorization.nonce, protected.partition, protected.realm);
         let offered = protected.algorithms.contains(&authorization.algorithm)
             && authorization.realm == protected.realm;
         if !(proved & known & offered) {
             return Verdict::Challenge { stale: false };
         }
-        // Only the holder of the password learns what became of the nonce.
-        let Some(nonce) = recognised.filter(|id| self.is_young(wall, id.0)) else {
-            return Verdict::Challenge { stale: true };
-        };
         // Without qop there is no count: the nonce is good for one request.
         let count = authorization.counted.map_or(1, |(_, count, _)| count);
         match self.counts.note(nonce, count) {
@@ -178,7 +189,7 @@ impl Authenticator {
         let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let oldest_ms = now_ms.saturating_sub(ms(self.settings.nonce_lifetime));
         self.counts.forget_before(oldest_ms);
-        issued_ms >= oldest_ms && issued_ms <= now_ms.saturating_add(ms(SKEW))
+        (oldest_ms..=now_ms).contains(&issued_ms)
     }
 }
 
@@ -222,7 +233,7 @@ mod tests {
             let settings = AuthenticatorSettings { nonces_max, ..Default::default() };
             let secret = Redacted::new([3; 32]);
             Phone {
-                authenticator: Authenticator::new(settings, secret, START, Rng::from_number(1)),
+                authenticator: Authenticator::new(settings, secret, Epoch(1), Rng::from_number(1)),
                 credentials: ha1("1001", "demo", "secret"),
                 algorithms: algorithms.to_vec(),
                 wall: START,
@@ -232,6 +243,7 @@ mod tests {
         fn protected<'a>(algorithms: &'a [Algorithm]) -> Protected<'a> {
             Protected {
                 partition: Partition(1),
+                source: "192.0.2.1".parse().unwrap(),
                 realm: "demo",
                 method: "REGISTER",
                 uri: b"sip:demo.localhost",
@@ -304,19 +316,49 @@ mod tests {
         let old = phone.challenges().remove(0);
         phone.wall = phone.wall + Duration::from_secs(3601);
         assert_eq!(phone.judge(&Phone::answer(&old, "secret", 1)), STALE, "expired");
-        assert_eq!(phone.judge(&Phone::answer(&old, "wrong", 1)), WRONG);
+        assert_eq!(phone.judge(&Phone::answer(&old, "wrong", 1)), STALE);
         assert_eq!(phone.authenticator.nonces(), 0);
         let young = phone.challenges().remove(0);
         let secret = Redacted::new([3; 32]);
-        let restarted = phone.wall + Duration::from_secs(1);
-        phone.authenticator = Authenticator::new(
-            AuthenticatorSettings::default(),
-            secret,
-            restarted,
-            Rng::from_number(2),
-        );
-        phone.wall = restarted;
+        let settings = AuthenticatorSettings::default();
+        phone.authenticator = Authenticator::new(settings, secret, Epoch(2), Rng::from_number(1));
         assert_eq!(phone.judge(&Phone::answer(&young, "secret", 1)), STALE, "restarted");
+    }
+
+    /// A node was started while its clock was an hour ahead; the clock was then set right. Every
+    /// nonce was older than the start and so counted as used: nobody could register for an hour.
+    #[test]
+    fn a_clock_that_was_ahead_at_an_earlier_start_locks_nobody_out() {
+        let mut phone = Phone::new(&[Algorithm::Md5], 8);
+        phone.wall = START + Duration::from_secs(3_600);
+        let ahead = phone.challenges().remove(0);
+        assert_eq!(phone.judge(&Phone::answer(&ahead, "secret", 1)), Verdict::Accepted);
+        phone.wall = START;
+        let right = phone.challenges().remove(0);
+        assert_eq!(phone.judge(&Phone::answer(&right, "secret", 1)), Verdict::Accepted);
+        assert_eq!(phone.judge(&Phone::answer(&right, "secret", 1)), STALE, "still no replay");
+    }
+
+    /// Whoever can forge a source address sent wrong answers in the name of an office with nonces
+    /// it had made up: sixty of them, and the office was not listened to any more. And with
+    /// invented nonces passwords could be tried: the right one was told from the wrong by `stale`.
+    #[test]
+    fn without_a_nonce_of_ours_given_to_that_source_nothing_is_said_of_the_password() {
+        let mut phone = Phone::new(&[Algorithm::Md5], 8);
+        let challenge = phone.challenges().remove(0);
+        let invented = challenge.replace("nonce=\"0", "nonce=\"1");
+        let text = Phone::answer(&challenge, "wrong", 1);
+        let read = Authorization::parse(text.as_bytes()).unwrap();
+        let algorithms = [Algorithm::Md5];
+        let elsewhere =
+            Protected { source: "198.51.100.9".parse().unwrap(), ..Phone::protected(&algorithms) };
+        let known = Some(&phone.credentials);
+        assert_eq!(phone.authenticator.check(START, &elsewhere, &read, known), STALE);
+        for password in ["secret", "wrong"] {
+            assert_eq!(phone.judge(&Phone::answer(&invented, password, 1)), STALE, "{password}");
+        }
+        assert_eq!(phone.judge(&text), WRONG);
+        assert_eq!(phone.judge(&Phone::answer(&challenge, "secret", 1)), Verdict::Accepted);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! phone                         server
-//!   REGISTER ─────────────────→   challenge(): nonce = time, salt, HMAC of them, realm, partition
+//!   REGISTER ─────────────────→   challenge(): nonce = time, salt, HMAC of them and whose they are
 //!   ←──────────────────── 401
 //!   REGISTER, nc=1 ───────────→   check(): response right, nonce ours and young, count new
 //!   ←──────────────────── 200
@@ -21,6 +21,7 @@ mod nonce;
 pub use authenticator::{Authenticator, AuthenticatorSettings, Protected, Verdict};
 pub use client::{Challenge, answer};
 pub use fields::Authorization;
+pub use nonce::source_network;
 
 use hotline_base::Redacted;
 use md5::Md5;

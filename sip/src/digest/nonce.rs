@@ -1,8 +1,10 @@
 //! Nonces that carry their own proof, and the counts they were used with.
 //!
-//! A nonce is (milliseconds of wall time, salt, HMAC-SHA256 over both, the partition and the
-//! realm), in hexadecimal: whoever holds the secret recognises it without having stored it. What
-//! must be stored is how often it was *used*: [`NonceCounts`] keeps a window of counts for the
+//! A nonce is (milliseconds of wall time, salt, HMAC-SHA256 over both, the partition, the realm and
+//! the network it was sent to), in hexadecimal: whoever holds the secret recognises it without
+//! having stored it. Who comes back with it has received it: nobody can use one in the name of an
+//! address that is not its own. The proof covers the start of the process too: what a nonce of an
+//! earlier one was used for is not known, so it is not ours any more. What must be stored is how often it was *used*: [`NonceCounts`] keeps a window of counts for the
 //! youngest nonces. When it is full the oldest is forgotten, and a floor rises: a nonce issued at
 //! or before the floor that is not in the table may have been used, so it counts as stale.
 
@@ -10,6 +12,7 @@ use super::Hex;
 use hotline_base::{Partition, Redacted, Rng, Wall};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 
 const ISSUED: usize = 6;
@@ -20,14 +23,33 @@ const NONCE: usize = ISSUED + SALT + MAC;
 /// When a nonce was issued (milliseconds of wall time) and its salt: its name in the table.
 pub(super) type NonceId = (u64, u64);
 
+/// The network that one customer usually has: an IPv4 address, or an IPv6 /64.
+pub fn source_network(source: IpAddr) -> u128 {
+    match source.to_canonical() {
+        IpAddr::V4(address) => u128::from(u32::from(address)),
+        IpAddr::V6(address) => u128::from(address) | u128::from(u64::MAX),
+    }
+}
+
+/// For whom a nonce is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Recipient<'a> {
+    pub partition: Partition,
+    pub realm: &'a str,
+    /// From where it asked.
+    pub source: IpAddr,
+}
+
 /// Mints and recognises nonces.
 pub(super) struct NonceMint {
+    /// Has taken in the key and the start.
     inner: Sha256,
     outer: Sha256,
 }
 
 impl NonceMint {
-    pub(super) fn new(secret: &Redacted<[u8; 32]>) -> NonceMint {
+    /// `start` is different at each start with the same secret.
+    pub(super) fn new(secret: &Redacted<[u8; 32]>, start: &[u8]) -> NonceMint {
         let padded = |pad: u8| {
             let mut block = [pad; 64];
             for (to, from) in block.iter_mut().zip(secret.expose()) {
@@ -35,10 +57,10 @@ impl NonceMint {
             }
             Sha256::new().chain_update(block)
         };
-        NonceMint { inner: padded(0x36), outer: padded(0x5c) }
+        NonceMint { inner: padded(0x36).chain_update(start), outer: padded(0x5c) }
     }
 
-    pub(super) fn mint(&self, wall: Wall, partition: Partition, realm: &str, rng: &mut Rng) -> Hex {
+    pub(super) fn mint(&self, wall: Wall, recipient: Recipient<'_>, rng: &mut Rng) -> Hex {
         let mut nonce = [0; NONCE];
         let issued = u64::try_from(wall.as_ms()).unwrap_or(0).to_be_bytes();
         let salt = rng.next_u64().to_be_bytes();
@@ -47,20 +69,15 @@ impl NonceMint {
             *to = from;
         }
         let (head, mac) = nonce.split_at_mut(ISSUED + SALT);
-        let proof = self.proof(head, partition, realm);
+        let proof = self.proof(head, recipient);
         for (to, from) in mac.iter_mut().zip(proof) {
             *to = from;
         }
         Hex::of(&nonce)
     }
 
-    /// The name of a nonce that this mint made for the realm.
-    pub(super) fn recognise(
-        &self,
-        nonce: &str,
-        partition: Partition,
-        realm: &str,
-    ) -> Option<NonceId> {
+    /// The name of a nonce that this mint made for the recipient.
+    pub(super) fn recognise(&self, nonce: &str, recipient: Recipient<'_>) -> Option<NonceId> {
         let mut bytes = [0; NONCE];
         if nonce.len() != 2 * NONCE {
             return None;
@@ -69,7 +86,7 @@ impl NonceMint {
             *to = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
         }
         let (head, mac) = bytes.split_at(ISSUED + SALT);
-        let proof = self.proof(head, partition, realm);
+        let proof = self.proof(head, recipient);
         if !bool::from(proof.get(..MAC)?.ct_eq(mac)) {
             return None;
         }
@@ -78,11 +95,12 @@ impl NonceMint {
         Some((number(issued), number(salt)))
     }
 
-    fn proof(&self, head: &[u8], partition: Partition, realm: &str) -> [u8; 32] {
+    fn proof(&self, head: &[u8], recipient: Recipient<'_>) -> [u8; 32] {
         let mut inner = self.inner.clone();
         inner.update(head);
-        inner.update(partition.0.to_be_bytes());
-        inner.update(realm.as_bytes());
+        inner.update(recipient.partition.0.to_be_bytes());
+        inner.update(source_network(recipient.source).to_be_bytes());
+        inner.update(recipient.realm.as_bytes());
         let mut outer = self.outer.clone();
         outer.update(inner.finalize());
         outer.finalize().into()
@@ -132,9 +150,8 @@ pub(super) struct NonceCounts {
 }
 
 impl NonceCounts {
-    /// Nonces issued at or before `floor_ms` are not known to be unused.
-    pub(super) fn new(limit: usize, floor_ms: u64) -> NonceCounts {
-        NonceCounts { windows: BTreeMap::new(), limit: limit.max(1), floor_ms }
+    pub(super) fn new(limit: usize) -> NonceCounts {
+        NonceCounts { windows: BTreeMap::new(), limit: limit.max(1), floor_ms: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -181,7 +198,7 @@ mod tests {
     fn the_proof_is_hmac_sha256() {
         let mut key = [0; 32];
         key[..4].copy_from_slice(b"Jefe");
-        let mint = NonceMint::new(&Redacted::new(key));
+        let mint = NonceMint::new(&Redacted::new(key), &[]);
         let mut inner = mint.inner.clone();
         inner.update(b"what do ya want for nothing?");
         let mut outer = mint.outer.clone();
@@ -196,24 +213,37 @@ mod tests {
     #[test]
     fn a_nonce_is_recognised_only_where_it_was_issued() {
         let mut rng = Rng::from_number(1);
-        let mint = NonceMint::new(&Redacted::new([7; 32]));
-        let nonce = mint.mint(Wall::from_s(1_000), Partition(1), "demo", &mut rng);
+        let mint = NonceMint::new(&Redacted::new([7; 32]), b"first start");
+        let at = |partition, realm, source: &str| Recipient {
+            partition: Partition(partition),
+            realm,
+            source: source.parse().unwrap(),
+        };
+        let phone = at(1, "demo", "192.0.2.1");
+        let nonce = mint.mint(Wall::from_s(1_000), phone, &mut rng);
         let nonce = nonce.as_str();
-        let recognised = mint.recognise(nonce, Partition(1), "demo");
-        assert_eq!(recognised.map(|id| id.0), Some(1_000_000));
-        assert_eq!(mint.recognise(nonce, Partition(2), "demo"), None);
-        assert_eq!(mint.recognise(nonce, Partition(1), "other"), None);
-        let other = NonceMint::new(&Redacted::new([8; 32]));
-        assert_eq!(other.recognise(nonce, Partition(1), "demo"), None);
-        for foreign in ["", "zz", "é", &"+1".repeat(NONCE), &"é".repeat(NONCE)] {
-            assert_eq!(mint.recognise(foreign, Partition(1), "demo"), None);
+        assert_eq!(mint.recognise(nonce, phone).map(|id| id.0), Some(1_000_000));
+        assert!(mint.recognise(nonce, at(1, "demo", "::ffff:192.0.2.1")).is_some());
+        assert_eq!(mint.recognise(nonce, at(2, "demo", "192.0.2.1")), None);
+        assert_eq!(mint.recognise(nonce, at(1, "other", "192.0.2.1")), None);
+        assert_eq!(mint.recognise(nonce, at(1, "demo", "192.0.2.2")), None);
+        for (secret, start) in [([8; 32], &b"first start"[..]), ([7; 32], b"second start")] {
+            let other = NonceMint::new(&Redacted::new(secret), start);
+            assert_eq!(other.recognise(nonce, phone), None);
         }
+        for foreign in ["", "zz", "é", &"+1".repeat(NONCE), &"é".repeat(NONCE)] {
+            assert_eq!(mint.recognise(foreign, phone), None);
+        }
+        // One IPv6 customer may speak from any address of its /64.
+        let nonce = mint.mint(Wall::from_s(1), at(1, "demo", "2001:db8::1"), &mut rng);
+        assert!(mint.recognise(nonce.as_str(), at(1, "demo", "2001:db8::2")).is_some());
+        assert_eq!(mint.recognise(nonce.as_str(), at(1, "demo", "2001:db8:0:1::1")), None);
     }
 
     #[test]
     fn counts_may_come_out_of_order_but_never_twice() {
         use CountVerdict::{Fresh, Replayed, Unknown};
-        let mut counts = NonceCounts::new(8, 0);
+        let mut counts = NonceCounts::new(8);
         for (count, expected) in [
             (2, Unknown),
             (1, Fresh),
@@ -235,8 +265,7 @@ mod tests {
     #[test]
     fn a_forgotten_nonce_is_unknown_never_fresh_again() {
         use CountVerdict::{Fresh, Unknown};
-        let mut counts = NonceCounts::new(2, 10);
-        assert_eq!(counts.note((10, 1), 1), Unknown, "issued before this table began");
+        let mut counts = NonceCounts::new(2);
         assert_eq!(counts.note((11, 1), 1), Fresh);
         assert_eq!(counts.note((12, 1), 1), Fresh);
         assert_eq!(counts.note((13, 1), 1), Fresh, "11 is evicted");
