@@ -82,6 +82,22 @@ fn equal_and_unequal_as_in_the_rfc() {
     }
 }
 
+/// Comparison looks for each parameter among all of the other's: with thousands of them it took
+/// seconds.
+#[test]
+fn uris_with_very_many_parameters_are_equal_by_text_only() {
+    for (count, equal) in [(15, true), (16, false), (1_000, false)] {
+        let params: String = (0..count).map(|n| format!(";p{n}=1")).collect();
+        let (lower, upper) = (format!("sip:a@h{params};x"), format!("sip:a@H{params};x"));
+        let (lower, upper): (Uri, Uri) = (lower.parse().unwrap(), upper.parse().unwrap());
+        assert_eq!(lower.equivalent(&upper), equal, "{count}");
+        assert!(lower.equivalent(&lower.clone()));
+    }
+    let headers: String = (0..17).map(|n| format!("&h{n}=1")).collect();
+    let (lower, upper) = (format!("sip:a@h?a=b{headers}"), format!("sip:a@H?a=b{headers}"));
+    assert!(!lower.parse::<Uri>().unwrap().equivalent(&upper.parse().unwrap()));
+}
+
 #[test]
 fn made_of_parts() {
     let made = Uri::sip(Some("a b@c\r\n"), "example.com", Some(5080)).unwrap();

@@ -34,6 +34,8 @@ pub struct Binding {
     pub instance: Option<CompactString>,
     /// User-Agent of that REGISTER.
     pub user_agent: Option<CompactString>,
+    /// See [`Binding::has_failed`].
+    pub(super) failed: bool,
     pub(super) timer: Option<TimerId>,
 }
 
@@ -87,6 +89,12 @@ impl Binding {
         !self.flow.transport.is_reliable() || self.flow.connection.is_some()
     }
 
+    /// Whether a request to it found nobody there, and it has not registered since. It may be
+    /// tried when there is no other.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// Its value in the Contact header of a 200, with the seconds that are left, rounded up.
     pub(super) fn contact_value(&self, now: Now) -> Vec<u8> {
         let left = self.expires.since(now.mono);
@@ -124,6 +132,7 @@ impl StoredBinding {
             flow: Flow { transport, local: self.local, remote: self.remote, connection: None },
             instance: self.instance,
             user_agent: self.user_agent,
+            failed: false,
             timer: None,
         })
     }

@@ -346,6 +346,15 @@ impl Registrar {
         }
     }
 
+    /// A request to this contact found nobody there: no answer at all, or its transport failed.
+    pub fn contact_failed(&mut self, aor: &str, contact: &str) {
+        let Some(&slot) = self.by_name.get(aor) else { return };
+        let Some(address) = self.addresses.get_mut(slot) else { return };
+        for binding in address.bindings.iter_mut().filter(|b| b.contact.as_text() == contact) {
+            binding.failed = true;
+        }
+    }
+
     /// Removes the bindings whose time has come.
     pub fn expire(&mut self, now: Now) {
         while let Some((_, place)) = self.timers.expire(now.mono) {

@@ -13,6 +13,10 @@ use smallvec::SmallVec;
 
 /// A user agent's name is remembered up to this many bytes.
 const USER_AGENT_BYTES_MAX: usize = 128;
+/// Longest contact URI, and longest instance, in bytes: 400. Softphones stay under 200.
+const CONTACT_BYTES_MAX: usize = 512;
+/// Most URI parameters of a contact: 400.
+const CONTACT_PARAMS_MAX: usize = 16;
 
 pub(super) struct Requested {
     call_id: Bytes,
@@ -87,13 +91,20 @@ impl WantedContact {
         if !address.uri.is_sip() {
             return Err(Refusal::Malformed("Contact Is No SIP URI"));
         }
+        let instance = address.params.text("+sip.instance").map(CompactString::from);
+        if address.uri.as_bytes().len() > CONTACT_BYTES_MAX
+            || address.uri.params().nth(CONTACT_PARAMS_MAX).is_some()
+            || instance.as_ref().is_some_and(|instance| instance.len() > CONTACT_BYTES_MAX)
+        {
+            return Err(Refusal::Malformed("Contact Too Long"));
+        }
         let asked = address.expires_s().or(header).unwrap_or(settings.expires_default_s);
         if asked > 0 && asked < settings.expires_min_s {
             return Err(Refusal::TooBrief { min_s: settings.expires_min_s });
         }
         Ok(WantedContact {
             uri: address.uri.clone(),
-            instance: address.params.text("+sip.instance").map(CompactString::from),
+            instance,
             q: address.q_thousandths(),
             expires_s: asked.min(settings.expires_max_s),
         })
@@ -121,6 +132,7 @@ impl WantedContact {
             flow,
             instance: self.instance.clone(),
             user_agent: (!requested.user_agent.is_empty()).then(|| text(&requested.user_agent)),
+            failed: false,
             timer: None,
         }
     }
@@ -143,5 +155,6 @@ impl WantedContact {
         binding.cseq = requested.cseq;
         binding.q = self.q;
         binding.flow = flow;
+        binding.failed = false;
     }
 }

@@ -131,6 +131,25 @@ fn refusals_change_nothing() {
     }
 }
 
+/// One agent held the whole engine for seconds: it registered ten contacts of 1,500 parameters each
+/// that differed in the last, and each was compared with each, parameter by parameter.
+#[test]
+fn contacts_that_are_costly_to_compare_are_refused() {
+    let params = |count: usize| (0..count).map(|n| format!(";p{n}")).collect::<String>();
+    for (contact, expected) in [
+        (format!("<sip:a@h{}>", params(16)), "200"),
+        (format!("<sip:a@h{}>", params(17)), "400"),
+        (format!("<sip:a@h{};last=1>", params(1_500)), "400"),
+        (format!("<sip:{}@h>", "a".repeat(506)), "200"),
+        (format!("<sip:{}@h>", "a".repeat(507)), "400"),
+        (format!("<sip:a@h>;+sip.instance=\"{}\"", "a".repeat(513)), "400"),
+    ] {
+        let mut desk = Desk::new();
+        assert_eq!(status(&desk.send(&format!("Contact: {contact}"))), expected, "{contact}");
+        assert_eq!(desk.contacts(), usize::from(expected == "200"));
+    }
+}
+
 #[test]
 fn intervals_have_a_default_and_a_longest() {
     for (headers, expected) in [
