@@ -29,6 +29,8 @@ pub(crate) struct Agent {
     pub(crate) dials: u16,
     /// Left alone after a rejection until then.
     pub(crate) left_alone: Option<TimerKey>,
+    /// Its softphone has contacts, but none that can be reached.
+    pub(crate) unreachable: bool,
 }
 
 /// The state with what belongs to it.
@@ -91,6 +93,7 @@ impl Agent {
             rank: Rank::default(),
             dials: 0,
             left_alone: None,
+            unreachable: false,
         }
     }
 
@@ -101,7 +104,8 @@ impl Agent {
 
     /// Whether a call may be offered to it.
     pub(crate) fn may_be_offered(&self) -> bool {
-        self.state == State::Idle && self.left_alone.is_none() && self.index.is_some()
+        let reached = !self.unreachable || self.device != Device::Softphone;
+        self.state == State::Idle && self.left_alone.is_none() && self.index.is_some() && reached
     }
 
     /// Whether it stands among the idle of its queues.

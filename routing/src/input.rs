@@ -111,6 +111,18 @@ pub enum Input {
         /// The registration as a session.
         session: Session,
     },
+    /// An agent's phone can be reached (again): a new contact, or one that moved or has come back.
+    /// Lifts busy (phone_unavailable) and [`Input::Unreachable`]; never signs anybody in.
+    Reachable {
+        /// Who.
+        agent: AgentRef,
+    },
+    /// An agent has contacts, but none that can be reached, as after a restart: nothing is offered
+    /// to its softphone until `Reachable`. It keeps its state and its rank.
+    Unreachable {
+        /// Who.
+        agent: AgentRef,
+    },
     /// An agent's bindings went from one to none.
     Unregistered {
         /// Who.

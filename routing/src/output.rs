@@ -229,6 +229,10 @@ pub enum Request {
     ExtendWrapUp(AgentRef),
     /// `Registered`.
     Registered(AgentRef),
+    /// `Reachable`.
+    Reachable(AgentRef),
+    /// `Unreachable`.
+    Unreachable(AgentRef),
     /// `Unregistered`.
     Unregistered(AgentRef),
     /// `DialsOut`.

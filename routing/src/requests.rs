@@ -312,7 +312,39 @@ impl Routing {
         }
     }
 
+    pub(crate) fn reachable(&mut self, agent: AgentRef) -> Result<(), Refusal> {
+        let state = self.live_agent(agent)?.state.name();
+        let one = self.agent_mut(agent);
+        one.unreachable = false;
+        if one.pending == Some(Pending::Busy(BusyReason::PhoneUnavailable)) {
+            one.pending = None;
+        }
+        match state {
+            AgentState::Busy(BusyReason::PhoneUnavailable) => {
+                self.becomes_free(agent, true, ChangeWhy::Registered);
+            }
+            AgentState::Idle if !self.agents[agent.0 as usize].stands_idle() => {
+                self.stand_idle(agent);
+                self.match_agent(agent);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(crate) fn unreachable(&mut self, agent: AgentRef) -> Result<(), Refusal> {
+        let one = self.live_agent(agent)?;
+        let idle = one.state == State::Idle && one.device == Device::Softphone;
+        self.agent_mut(agent).unreachable = true;
+        if idle {
+            self.stand_down(agent);
+        }
+        Ok(())
+    }
+
     pub(crate) fn unregistered(&mut self, agent: AgentRef) -> Result<(), Refusal> {
+        self.live_agent(agent)?;
+        self.agent_mut(agent).unreachable = false;
         let one = self.live_agent(agent)?;
         let signs_out_anyway = matches!(one.pending, Some(Pending::SignOut(_)));
         if one.state == State::SignedOut || one.device != Device::Softphone || signs_out_anyway {

@@ -121,6 +121,8 @@ impl Routing {
             Input::Registered { agent, session } => {
                 (Request::Registered(agent), self.registered(agent, session))
             }
+            Input::Reachable { agent } => (Request::Reachable(agent), self.reachable(agent)),
+            Input::Unreachable { agent } => (Request::Unreachable(agent), self.unreachable(agent)),
             Input::Unregistered { agent } => {
                 (Request::Unregistered(agent), self.unregistered(agent))
             }

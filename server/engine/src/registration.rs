@@ -9,6 +9,7 @@
 //!   REGISTER ────────────→ first contact of the number → Registered         BindingAdded
 //!   ←───────────────── 200
 //!   REGISTER (refresh) ──→ the same contact and flow                        BindingRefreshed
+//!   REGISTER (moved) ────→ new, moved, back again        → Reachable        BindingAdded
 //!   REGISTER expires=0, TCP closed, time over → last one → Unregistered     BindingRemoved
 //! ```
 
@@ -19,13 +20,24 @@ use crate::input::Output;
 use compact_str::CompactString;
 use hotline_routing::Input;
 use hotline_sip::header::HeaderName;
-use hotline_sip::registrar::{BindingId, RegistrarEvent};
+use hotline_sip::registrar::{Binding, BindingId, RegistrarEvent};
 use hotline_sip::{Flow, Message, ServerId, Uri};
 use smallvec::SmallVec;
+use std::collections::BTreeMap;
 
 /// Where the contacts of an address were before a REGISTER: a refresh that moves none of them is
 /// written behind, one that does goes into the journal.
-pub(crate) type Before = SmallVec<[(BindingId, Flow, Uri); 2]>;
+pub(crate) type Before = SmallVec<[Known; 2]>;
+
+/// A contact as it was before a REGISTER.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    id: BindingId,
+    flow: Flow,
+    contact: Uri,
+    /// Whether calls could be sent to it.
+    reached: bool,
+}
 
 /// Acts upon an admitted REGISTER and answers it. The news are polled by the tenant, with what is
 /// returned.
@@ -37,7 +49,12 @@ pub(crate) fn register(
     number: &str,
 ) -> Before {
     let known = cx.registrar.lookup(number).iter();
-    let before = known.map(|b| (b.id, b.flow, b.contact.clone())).collect();
+    let before = known
+        .map(|b| {
+            let reached = b.is_reachable() && !b.has_failed();
+            Known { id: b.id, flow: b.flow, contact: b.contact.clone(), reached }
+        })
+        .collect();
     let response = cx.registrar.register(cx.now, number, request, flow);
     let tag = cx.endpoint.mint_tag(cx.mark);
     let response = response.to_tag(&tag).header(HeaderName::Server, &cx.settings.user_agent);
@@ -57,17 +74,23 @@ pub(crate) fn changed(cx: &mut Context<'_>, event: RegistrarEvent, before: &Befo
             if let Some(stored) = stored(cx, &aor, binding) {
                 cx.journal(EventKind::BindingAdded { binding: stored });
             }
+            reachable(cx, &aor);
         }
         RegistrarEvent::Refreshed { aor, binding: id } => {
             let now = cx.registrar.lookup(&aor).iter().find(|binding| binding.id == id);
+            let then = before.iter().find(|known| known.id == id);
             let moved = now.is_some_and(|now| {
-                let then = before.iter().find(|(known, _, _)| *known == id);
-                then.is_none_or(|(_, flow, contact)| {
+                then.is_none_or(|Known { flow, contact, .. }| {
                     (flow.local, flow.remote, flow.transport)
                         != (now.flow.local, now.flow.remote, now.flow.transport)
                         || *contact != now.contact
                 })
             });
+            let came_back = now
+                .is_some_and(|now| then.is_none_or(|then| !then.reached || then.flow != now.flow));
+            if moved || came_back {
+                reachable(cx, &aor);
+            }
             let Some(binding) = stored(cx, &aor, id) else { return };
             match moved {
                 true => cx.journal(EventKind::BindingAdded { binding }),
@@ -77,10 +100,16 @@ pub(crate) fn changed(cx: &mut Context<'_>, event: RegistrarEvent, before: &Befo
                 }
             }
         }
-        RegistrarEvent::Removed { aor, binding, .. } => cx.journal(EventKind::BindingRemoved {
-            number: aor.into_string(),
-            contact: binding.contact.as_text().into_owned(),
-        }),
+        RegistrarEvent::Removed { aor, binding, .. } => {
+            let left = cx.registrar.lookup(&aor);
+            if !left.is_empty() && !left.iter().any(Binding::is_reachable) {
+                unreachable(cx);
+            }
+            cx.journal(EventKind::BindingRemoved {
+                number: aor.into_string(),
+                contact: binding.contact.as_text().into_owned(),
+            });
+        }
         RegistrarEvent::CameOnline { aor } => {
             if let Some(agent) = agent_of(cx, &aor) {
                 let input = Input::Registered { agent, session: BY_REGISTRATION };
@@ -112,6 +141,7 @@ pub(crate) fn restore(cx: &mut Context<'_>, bindings: Vec<StoredBinding>) -> Vec
     lost.sort_unstable();
     lost.dedup();
     lost.retain(|number| cx.registrar.lookup(number).is_empty());
+    unreachable(cx);
     lost
 }
 
@@ -120,6 +150,31 @@ pub(crate) fn lost(cx: &mut Context<'_>, numbers: &[CompactString]) {
     for number in numbers {
         if let Some(agent) = agent_of(cx, number) {
             cx.routing.handle(cx.now, Input::Unregistered { agent });
+        }
+    }
+}
+
+/// A phone of this number can be reached (again).
+fn reachable(cx: &mut Context<'_>, number: &str) {
+    if let Some(agent) = agent_of(cx, number) {
+        cx.routing.handle(cx.now, Input::Reachable { agent });
+    }
+}
+
+/// Tells routing which agents have contacts of which none can be reached: after a restart, those
+/// over connections that died with the old process.
+fn unreachable(cx: &mut Context<'_>) {
+    let mut agents: BTreeMap<&str, bool> = BTreeMap::new();
+    for (number, phone) in &cx.config.softphones {
+        let contacts = cx.registrar.lookup(number);
+        if !contacts.is_empty() {
+            let reached = agents.entry(&phone.employee_id).or_default();
+            *reached |= contacts.iter().any(Binding::is_reachable);
+        }
+    }
+    for (employee_id, _) in agents.into_iter().filter(|(_, reached)| !reached) {
+        if let Some(agent) = cx.routing.agent(employee_id) {
+            cx.routing.handle(cx.now, Input::Unreachable { agent });
         }
     }
 }

@@ -480,6 +480,8 @@ fn is_agents(request: Asked) -> bool {
             | Asked::ExtendWrapUp(_)
             | Asked::Registered(_)
             | Asked::Unregistered(_)
+            | Asked::Reachable(_)
+            | Asked::Unreachable(_)
             | Asked::Restore(_)
     )
 }

@@ -88,7 +88,7 @@ impl CallerSide {
                 // The caller need not send before its 200: its silence counts from there.
                 let direction = stream.direction.and(Direction::SendOnly);
                 let early = StreamParameters { direction, ..stream };
-                self.leg.media.set_stream(step.cx.out, early);
+                self.leg.media.set_stream(step.cx.out, &self.leg.lane.flow, early);
             }
             _ => self.ring(step),
         }
@@ -148,7 +148,7 @@ impl CallerSide {
             send_response(step, &self.leg.lane, self.server, &invite, response, note_of(&sdp));
         }
         if let Some(stream) = self.agreed {
-            self.leg.media.set_stream(step.cx.out, stream);
+            self.leg.media.set_stream(step.cx.out, &self.leg.lane.flow, stream);
         }
     }
 

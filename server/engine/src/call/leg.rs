@@ -126,7 +126,7 @@ impl Leg {
             set_version_after(&mut answer, last);
         }
         self.held = !stream.direction.sends();
-        self.media.set_stream(step.cx.out, stream);
+        self.media.set_stream(step.cx.out, &self.lane.flow, stream);
         self.local_sdp = Some(answer.clone());
         self.remote_sdp = Some(offer);
         Ok(answer)
@@ -155,7 +155,7 @@ impl Leg {
         let offer = self.local_sdp.as_ref().ok_or(AnswerFault::StreamsDiffer)?;
         let stream = read_answer(offer, &answer)?;
         self.held = !stream.direction.sends();
-        self.media.set_stream(step.cx.out, stream);
+        self.media.set_stream(step.cx.out, &self.lane.flow, stream);
         self.remote_sdp = Some(answer);
         Ok(())
     }

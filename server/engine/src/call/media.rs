@@ -8,6 +8,7 @@ use crate::input::Output;
 use hotline_media::command::{
     AssetId, Codec, Command, LegRef, LegStatistics, PlayId, PlayItem, PortGrant, StreamParameters,
 };
+use hotline_sip::Flow;
 use std::collections::VecDeque;
 
 /// One leg of a media worker.
@@ -53,8 +54,14 @@ impl MediaLeg {
         }
     }
 
-    /// What was agreed with the peer; a play that waits for it begins.
-    pub fn set_stream(&mut self, out: &mut VecDeque<Output>, stream: StreamParameters) {
+    /// What was agreed with the peer of a flow; a play that waits for it begins.
+    pub fn set_stream(
+        &mut self,
+        out: &mut VecDeque<Output>,
+        flow: &Flow,
+        stream: StreamParameters,
+    ) {
+        let stream = StreamParameters { signalling: flow.remote.ip(), ..stream };
         if self.stream != Some(stream) {
             self.stream = Some(stream);
             out.push_back(Output::Media(Command::SetRemote { leg: self.leg, stream }));

@@ -110,10 +110,17 @@ impl Offer {
         let from = from_value(step, presented, &tag);
         let mut common = Common { call, from, sip_call_id, codecs, automatic: false };
         let config = step.cx.config.clone();
-        for number in step.index.softphones_of(&config, &self.employee_id) {
-            common.automatic =
-                config.softphones.get(&number).is_some_and(|phone| phone.automatic_answer);
-            self.ring_phone(step, &common, next_leg, &number);
+        let numbers = step.index.softphones_of(&config, &self.employee_id);
+        // Contacts at which nobody was there last time are tried only if there are no others.
+        for also_failed in [false, true] {
+            if !self.branches.is_empty() {
+                break;
+            }
+            for number in &numbers {
+                common.automatic =
+                    config.softphones.get(number).is_some_and(|phone| phone.automatic_answer);
+                self.ring_phone(step, &common, next_leg, number, also_failed);
+            }
         }
         (common.sip_call_id, tag)
     }
@@ -124,6 +131,7 @@ impl Offer {
         common: &Common,
         next_leg: &mut u16,
         number: &str,
+        also_failed: bool,
     ) {
         let contacts: SmallVec<[_; 2]> = step
             .cx
@@ -131,7 +139,7 @@ impl Offer {
             .lookup(number)
             .iter()
             .rev()
-            .filter(|binding| binding.is_reachable())
+            .filter(|binding| binding.is_reachable() && (also_failed || !binding.has_failed()))
             .take(CONTACTS_MAX.saturating_sub(self.branches.len()))
             .map(|binding| (binding.contact.clone(), binding.flow))
             .collect();

@@ -5,7 +5,7 @@
 
 use super::call::{Call, ROUTING_SLACK, State, Talk};
 use super::ending::Ending;
-use super::leg::Leg;
+use super::leg::{Binding, Leg};
 use super::media::MediaLeg;
 use super::offer::{Offer, Presented};
 use super::parting::{acknowledge, dialog_of, give_up, hang_up_stray, watch};
@@ -135,6 +135,10 @@ impl Call {
     /// A contact will not answer: nothing came (408), or its transport failed (503).
     pub fn offer_lost(&mut self, step: &mut Step<'_, '_>, leg: u16, status: u16) {
         if let State::Offered(offer) = &mut self.state {
+            if let Some(branch) = offer.branch(leg).and_then(|at| offer.branches.get(at)) {
+                let Binding { number, contact } = &branch.binding;
+                step.cx.registrar.contact_failed(number, contact);
+            }
             offer.failed(leg, status);
             self.check_offer(step);
         }
