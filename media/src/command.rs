@@ -62,9 +62,13 @@ pub enum Direction {
 /// What offer/answer settled for an audio stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamParameters {
-    /// Where the peer's SDP says to send RTP. The source of the first acceptable packet replaces
-    /// it once (symmetric RTP, RFC 4961).
+    /// Where the peer's SDP says to send RTP. The source its packets come from replaces it
+    /// (symmetric RTP, RFC 4961): at once if it is on this host or on `signalling`, after some
+    /// packets in sequence otherwise.
     pub remote: SocketAddr,
+    /// The host the peer's signalling comes from, from where a phone behind a NAT sends its RTP
+    /// too. Offer/answer, which does not see it, puts the SDP's host here.
+    pub signalling: IpAddr,
     /// Where to send RTCP: `a=rtcp` or the RTP port + 1.
     pub remote_rtcp: SocketAddr,
     /// The codec both agreed on.
@@ -188,8 +192,8 @@ pub enum Event {
         /// How long it was pressed, in ms.
         duration_ms: u32,
     },
-    /// The leg's first RTP packet came, from this address (its source from now on). Told again if
-    /// the address of the SDP takes its place within half a second, and after a changed SDP.
+    /// RTP came that was taken for the peer's, from this address (the leg's source from now on).
+    /// Told again if an address that was expected takes its place, and after a changed SDP.
     SourceLearned {
         /// The leg.
         leg: LegRef,
@@ -202,6 +206,13 @@ pub enum Event {
         leg: LegRef,
         /// For how long, in seconds.
         for_s: u32,
+    },
+    /// A [`Command::Bridge`] could not be carried out: one of its legs is not a leg of this worker.
+    NotBridged {
+        /// The leg `a` of the command.
+        leg: LegRef,
+        /// The leg `b`.
+        other: LegRef,
     },
     /// The leg is closed; or was never opened, because its port was not free.
     Closed {

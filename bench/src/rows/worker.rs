@@ -169,6 +169,7 @@ fn stream(number: u32) -> StreamParameters {
     let remote = peer(number);
     StreamParameters {
         remote,
+        signalling: remote.ip(),
         remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
         codec: Codec::Pcma,
         payload_type: 8,

@@ -111,6 +111,7 @@ pub fn read_answer(
     let telephone_event_receive = telephone_event_of(ours).filter(|_| telephone_event.is_some());
     Ok(StreamParameters {
         remote,
+        signalling: remote.ip(),
         remote_rtcp: answer.rtcp_address_of(theirs).unwrap_or(remote),
         codec,
         payload_type,
@@ -147,6 +148,7 @@ fn accept(
     let telephone_event = telephone_event_of(media).filter(|_| local.telephone_event.is_some());
     Ok(StreamParameters {
         remote,
+        signalling: remote.ip(),
         remote_rtcp: offer.rtcp_address_of(media).unwrap_or(remote),
         codec,
         payload_type,

@@ -185,6 +185,7 @@ fn an_answer_to_our_offer_settles_the_stream() {
         read_answer(&offer, &answer),
         Ok(StreamParameters {
             remote: "192.0.2.7:4000".parse().unwrap(),
+            signalling: "192.0.2.7".parse().unwrap(),
             remote_rtcp: "192.0.2.8:4711".parse().unwrap(),
             codec: Codec::Pcmu,
             payload_type: 0,

@@ -13,7 +13,8 @@ use hotline_base::{Mono, Now};
 
 impl Worker {
     /// Carries a command out. Commands for unknown legs or older generations do nothing, but a
-    /// play of one ends at once as failed and an open on a port that is not free as closed.
+    /// play of one ends at once as failed, a bridge of one is reported as not made, and an open on
+    /// a port that is not free as closed.
     pub fn handle(&mut self, now: Now, command: Command, sink: &mut dyn Sink) {
         match command {
             Command::Open { leg, port, silence_limit_s } => {
@@ -83,8 +84,8 @@ impl Worker {
         let Some(leg) = self.leg_mut(place) else { return };
         let before = leg.source.and_then(|source| source.learned());
         match &mut leg.source {
-            Some(source) => source.signal(stream.remote),
-            slot => *slot = Some(Source::new(stream.remote)),
+            Some(source) => source.signal(stream.remote, stream.signalling),
+            slot => *slot = Some(Source::new(stream.remote, stream.signalling)),
         }
         if before != leg.source.and_then(|source| source.learned()) {
             leg.rtcp_source = None;
@@ -139,7 +140,10 @@ impl Worker {
     }
 
     fn bridge(&mut self, a: LegRef, b: LegRef) {
-        let (Some(a), Some(b)) = (self.place_of(a), self.place_of(b)) else { return };
+        let (Some(a), Some(b)) = (self.place_of(a), self.place_of(b)) else {
+            self.events.push_back(Event::NotBridged { leg: a, other: b });
+            return;
+        };
         if a == b || self.leg(a).is_some_and(|leg| leg.peer == Some(b)) {
             return;
         }

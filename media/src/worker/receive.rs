@@ -52,6 +52,8 @@ impl Worker {
         };
         let reference = leg.reference;
         if learned {
+            // Reports go where this peer is.
+            leg.rtcp_source = None;
             let event = Event::SourceLearned { leg: reference, source: from };
             Self::report_event(&mut self.events, event);
         }
@@ -224,7 +226,7 @@ fn accept<'a>(
     let source = leg.source.as_mut()?;
     let packet = Packet::parse(bytes).ok()?;
     let kind = kind_of(stream, packet.header.payload_type)?;
-    match source.judge(now, from) {
+    match source.judge(now, from, &packet.header) {
         Verdict::Known => Some((packet, kind, false)),
         Verdict::Learned => Some((packet, kind, true)),
         Verdict::Stranger => None,

@@ -70,6 +70,7 @@ fn stream(number: u32, codec: Codec) -> StreamParameters {
     let remote = peer(number);
     StreamParameters {
         remote,
+        signalling: remote.ip(),
         remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
         codec,
         payload_type: codec.static_payload_type(),

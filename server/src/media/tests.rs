@@ -47,6 +47,7 @@ fn a_leg_sends_every_20_ms_from_the_port_that_was_granted() {
     let remote = peer.local_addr().unwrap();
     let stream = StreamParameters {
         remote,
+        signalling: remote.ip(),
         remote_rtcp: remote,
         codec: Codec::Pcma,
         payload_type: 8,
@@ -61,7 +62,7 @@ fn a_leg_sends_every_20_ms_from_the_port_that_was_granted() {
         Command::SetRemote { leg, stream },
         Command::Play { leg, play: PlayId(1), items, repeat: false, stop_on: String::new() },
     ] {
-        assert!(workers.post(0, command));
+        workers.post(0, command).unwrap();
     }
     let mut buffer = [0; 1_500];
     let mut times = Vec::new();
@@ -75,14 +76,12 @@ fn a_leg_sends_every_20_ms_from_the_port_that_was_granted() {
     let took = times[14].duration_since(times[0]);
     assert!(took >= Duration::from_millis(270), "15 packets in {took:?}: a burst");
 
-    assert!(workers.post(0, Command::Close { leg }));
+    workers.post(0, Command::Close { leg }).unwrap();
     let closed = std::iter::repeat_with(next).find(|event| matches!(event, Event::Closed { .. }));
     let Some(Event::Closed { statistics, .. }) = closed else { panic!("{closed:?}") };
     assert!(statistics.packets_sent >= 15);
-    assert!(
-        !workers.post(0, Command::Close { leg: LegRef { worker: 7, ..leg } }),
-        "no such worker"
-    );
+    let nobodys = Command::Close { leg: LegRef { worker: 7, ..leg } };
+    assert!(matches!(workers.post(0, nobodys), Err(Unposted::NoWorker)));
     workers.stop();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
 }

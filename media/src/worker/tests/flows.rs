@@ -129,44 +129,100 @@ fn nothing_is_sent_before_the_peer_is_known_and_the_play_waits() {
     assert_eq!(bed.wire.sent[0].to, peer(0));
 }
 
-#[test]
-fn the_source_is_learned_once_and_the_signalled_address_wins_while_it_settles() {
-    let behind_nat: SocketAddr = "203.0.113.9:61000".parse().unwrap();
-    let stranger: SocketAddr = "203.0.113.66:9".parse().unwrap();
-    let learned = |bed: &Bed| -> Vec<SocketAddr> {
-        bed.events
-            .iter()
-            .filter_map(|event| match event {
-                Event::SourceLearned { source, .. } => Some(*source),
-                _ => None,
-            })
-            .collect()
+fn learned(bed: &Bed) -> Vec<SocketAddr> {
+    let source = |event: &Event| match event {
+        Event::SourceLearned { source, .. } => Some(*source),
+        _ => None,
     };
-    // Behind NAT: the first packet's source it is, and nobody else's.
+    bed.events.iter().filter_map(source).collect()
+}
+
+/// A leg whose peer's SDP says one thing while its signalling comes from elsewhere: behind a NAT.
+fn behind_nat() -> (Bed, SocketAddr) {
     let mut bed = Bed::with_legs(&[Pcma]);
-    assert!(bed.receive(0, behind_nat, &audio(1)));
-    assert!(!bed.receive(0, stranger, &audio(2)));
-    bed.run(600);
-    assert!(!bed.receive(0, peer(0), &audio(3)), "too late for the SDP's address");
-    assert!(bed.receive(0, behind_nat, &audio(4)));
+    let outside: SocketAddr = "203.0.113.9:61000".parse().unwrap();
+    let stream = StreamParameters { signalling: outside.ip(), ..stream(0, Pcma) };
+    bed.command(Command::SetRemote { leg: leg(0), stream });
+    (bed, outside)
+}
+
+/// The first packet from anywhere made its sender the peer of a phone behind a NAT, whose own
+/// packets never come from the address in its SDP: a stranger heard and spoke for it.
+#[test]
+fn a_stranger_never_takes_the_place_of_a_phone_behind_a_nat() {
+    let stranger: SocketAddr = "203.0.113.66:9".parse().unwrap();
+    // The stranger is first, for as long as it likes: the phone takes over with its first packet.
+    let (mut bed, phone) = behind_nat();
+    for n in 1..50 {
+        assert_eq!(bed.receive(0, stranger, &audio(n)), n >= 5, "packet {n}");
+        bed.run(20);
+    }
+    assert!(bed.receive(0, phone, &audio(1)));
+    assert!(!bed.receive(0, stranger, &audio(50)));
     bed.play(0, 1, &[PROMPT], false);
     bed.run(40);
-    assert_eq!(bed.wire.sent.last().unwrap().to, behind_nat);
-    assert_eq!(learned(&bed), [behind_nat]);
+    assert_eq!(bed.wire.sent.last().unwrap().to, phone);
+    assert_eq!(learned(&bed), [stranger, phone]);
+    // The phone is first: nobody takes its place, not even from its own SDP's address later.
+    let (mut bed, phone) = behind_nat();
+    assert!(bed.receive(0, phone, &audio(1)));
+    bed.run(600);
+    for n in 2..50 {
+        assert!(!bed.receive(0, stranger, &audio(n)));
+    }
+    assert!(!bed.receive(0, peer(0), &audio(50)));
+    assert!(bed.receive(0, phone, &audio(2)));
+    assert_eq!(learned(&bed), [phone]);
+}
+
+#[test]
+fn an_unexpected_source_is_taken_after_packets_in_sequence() {
+    let elsewhere: SocketAddr = "203.0.113.9:61000".parse().unwrap();
+    let other: SocketAddr = "203.0.113.10:61000".parse().unwrap();
+    for (case, packets, taken) in [
+        (
+            "five in sequence",
+            vec![(elsewhere, 1), (elsewhere, 2), (elsewhere, 3), (elsewhere, 4), (elsewhere, 5)],
+            true,
+        ),
+        (
+            "a gap",
+            vec![(elsewhere, 1), (elsewhere, 2), (elsewhere, 3), (elsewhere, 5), (elsewhere, 6)],
+            false,
+        ),
+        ("one again and again", vec![(elsewhere, 1); 20], false),
+        ("two in turn", (1..20).flat_map(|n| [(elsewhere, n), (other, n)]).collect(), false),
+    ] {
+        let mut bed = Bed::with_legs(&[Pcma]);
+        let mut last = false;
+        for (from, n) in packets {
+            last = bed.receive(0, from, &audio(n));
+        }
+        assert_eq!(last, taken, "{case}");
+        assert_eq!(learned(&bed).is_empty(), !taken, "{case}");
+    }
+}
+
+#[test]
+fn the_address_of_the_sdp_wins_while_the_source_settles() {
+    let same_host = SocketAddr::new(peer(0).ip(), 9);
+    for (after_ms, wins) in [(300, true), (600, false)] {
+        let mut bed = Bed::with_legs(&[Pcma]);
+        assert!(bed.receive(0, same_host, &audio(1)));
+        bed.run(after_ms);
+        assert_eq!(bed.receive(0, peer(0), &audio(2)), wins, "after {after_ms} ms");
+        assert_eq!(bed.receive(0, same_host, &audio(3)), !wins, "after {after_ms} ms");
+    }
     // A changed SDP: learned again.
+    let mut bed = Bed::with_legs(&[Pcma]);
+    assert!(bed.receive(0, peer(0), &audio(1)));
     let moved: SocketAddr = "192.0.2.200:5000".parse().unwrap();
-    let stream = StreamParameters { remote: moved, ..stream(0, Pcma) };
+    let stream = StreamParameters { remote: moved, signalling: moved.ip(), ..stream(0, Pcma) };
     bed.command(Command::SetRemote { leg: leg(0), stream });
     assert!(bed.receive(0, moved, &audio(5)));
-    assert!(!bed.receive(0, behind_nat, &audio(6)));
-    assert_eq!(bed.statistics(0).packets_refused, 3);
-    // A stranger was first: the SDP's address takes over within the window.
-    let mut bed = Bed::with_legs(&[Pcma]);
-    assert!(bed.receive(0, stranger, &audio(1)));
-    bed.run(300);
-    assert!(bed.receive(0, peer(0), &audio(2)));
-    assert!(!bed.receive(0, stranger, &audio(3)));
-    assert_eq!(learned(&bed), [stranger, peer(0)]);
+    assert!(!bed.receive(0, peer(0), &audio(6)));
+    assert_eq!(bed.statistics(0).packets_refused, 1);
+    assert_eq!(learned(&bed), [peer(0), moved]);
 }
 
 #[test]
