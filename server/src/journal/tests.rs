@@ -67,7 +67,7 @@ fn open(directory: &Path) -> (Journal, OpenCalls) {
 }
 
 fn open_with(directory: &Path, settings: JournalSettings) -> (Journal, OpenCalls) {
-    Journal::open(directory, "hotline-1", 7, settings).unwrap()
+    Journal::open(directory, "hotline-1", 7, 0, settings).unwrap()
 }
 
 fn append(journal: &Journal, events: &[Event]) {
@@ -320,7 +320,40 @@ fn a_journal_of_another_version_is_refused_and_left_alone() {
     let path = segment::path(dir.path(), 1);
     OpenOptions::new().write(true).open(&path).unwrap().write_all_at(&[9, 0, 0, 0], 8).unwrap();
     let before = fs::read(&path).unwrap();
-    let refused = Journal::open(dir.path(), "n", 8, JournalSettings::default()).unwrap_err();
+    let refused = Journal::open(dir.path(), "n", 8, 0, JournalSettings::default()).unwrap_err();
     assert!(refused.to_string().contains("format version 9"), "{refused}");
     assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+/// The journal was moved away, as the message about another version advises. It began again at 1
+/// while the store stood at 500: the next 499 events reached no table, without a word.
+#[test]
+fn a_journal_that_was_moved_away_goes_on_behind_what_the_store_has_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    for (projected, first) in [(500, 500), (10, 501), (501, 502), (0, 503)] {
+        let (journal, _) =
+            Journal::open(dir.path(), "n", 1, projected, JournalSettings::default()).unwrap();
+        let mut reader = journal.reader(projected);
+        append(&journal, &[arrived(1)]);
+        let seen = reader.batch(u64::MAX, usize::MAX).unwrap();
+        assert_eq!(seen.last().unwrap().sequence, first);
+        assert_eq!(*journal.published().borrow(), first + 1);
+    }
+}
+
+/// After the renaming a failure was possible: the empty new segment stood there as the latest,
+/// while events still went to the old one; and each append tried, and complained, again.
+#[test]
+fn a_segment_that_cannot_be_begun_is_tried_again_after_a_pause() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = JournalSettings { segment_bytes: 600, ..JournalSettings::default() };
+    let (journal, _) = open_with(dir.path(), settings);
+    let hindrance = dir.path().join("next.unfinished");
+    fs::create_dir(&hindrance).unwrap();
+    for serial in 1..=20 {
+        append(&journal, &[arrived(serial)]);
+    }
+    assert_eq!(journal.status().failures, 1, "one try in a second");
+    assert_eq!(segment::list(dir.path()).unwrap().len(), 1);
+    assert_eq!(read_all(&journal).len(), 20);
 }

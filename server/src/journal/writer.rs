@@ -11,18 +11,23 @@ use super::{JournalSettings, OpenCalls, OpenError, Reader, frame};
 use crate::clock::Clock;
 use hotline_engine::event::EventKind;
 use hotline_engine::{CallId, Event};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How often the background thread syncs: a loss of power costs at most this much.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// Before beginning a segment is tried again.
+const ROTATE_AGAIN: Duration = Duration::from_secs(1);
+/// About what is written of the backlog at once: engines wait for no more than that.
+const SLICE_BYTES: usize = 1 << 20;
 
 /// Events to be appended together; kept and used again, so that encoding does not allocate.
 #[derive(Debug, Default)]
@@ -123,9 +128,15 @@ struct Writer {
     unsynced: Vec<Arc<File>>,
     open: BTreeMap<CallId, u64>,
     open_order: BTreeSet<(u64, CallId)>,
-    backlog: Vec<u8>,
+    /// What waits for the disk, in pieces of [`SLICE_BYTES`] and more.
+    backlog: VecDeque<Vec<u8>>,
+    backlog_bytes: usize,
     failing: bool,
     rotated: bool,
+    /// A file for the next segment, made ahead.
+    prepared: Option<File>,
+    /// After a failure: before that, no other segment is tried.
+    rotate_again: Option<Instant>,
     status: JournalStatus,
 }
 
@@ -154,22 +165,34 @@ impl Journal {
     /// Opens the journal in `directory`, which is made if missing: finds its end, begins a new
     /// segment, starts the syncing thread. Also gives the calls that were open.
     ///
+    /// `projected` is where the projections stand: numbering goes on there if the journal ends
+    /// before it, since what the projections have passed is never read again.
+    ///
     /// # Errors
     /// [`OpenError`].
     pub fn open(
         directory: &Path,
         node: &str,
         epoch: u32,
+        projected: u64,
         settings: JournalSettings,
     ) -> Result<(Journal, OpenCalls), OpenError> {
         fs::create_dir_all(directory).map_err(|error| at(directory, error))?;
-        let recovery::Recovered { next, open } = recover(directory)?;
+        let recovery::Recovered { next: found, open } = recover(directory)?;
+        if found < projected {
+            tracing::warn!(directory = %directory.display(), found, projected,
+                "the journal ends before what the store has seen of it: part of it is missing; it goes on from there");
+        }
+        let next = found.max(projected);
         let calls: BTreeMap<_, _> = open.calls.iter().map(|(call, (at, _))| (*call, *at)).collect();
         let open_from = calls.values().copied().min().unwrap_or(next);
         let header =
             Header { node: node.into(), epoch, first: next, open_from, created: Clock.wall() };
-        let (file, end) =
-            begin_segment(directory, &header).map_err(|error| at(directory, error))?;
+        let (file, end) = unfinished(directory)
+            .and_then(|file| begin_segment(directory, file, &header))
+            .map_err(|error| at(directory, error))?;
+        // The name must outlive a loss of power too.
+        sync_directory(directory).map_err(|error| at(directory, error))?;
         let writer = Writer {
             node: node.into(),
             epoch,
@@ -180,9 +203,12 @@ impl Journal {
             unsynced: Vec::new(),
             open_order: calls.iter().map(|(call, sequence)| (*sequence, *call)).collect(),
             open: calls,
-            backlog: Vec::new(),
+            backlog: VecDeque::new(),
+            backlog_bytes: 0,
             failing: false,
             rotated: true,
+            prepared: None,
+            rotate_again: None,
             status: JournalStatus::default(),
         };
         let shared = Arc::new(Shared {
@@ -256,7 +282,7 @@ impl Journal {
     pub fn status(&self) -> JournalStatus {
         let writer = self.shared.lock();
         JournalStatus {
-            backlog_bytes: writer.backlog.len() as u64,
+            backlog_bytes: writer.backlog_bytes as u64,
             open_calls: writer.open.len() as u64,
             next: writer.next,
             ..writer.status
@@ -284,9 +310,9 @@ impl Shared {
 
     /// Once a second: what failed is tried again, what was written is synced, old segments go.
     fn upkeep(&self) {
+        while self.lock().retry() {}
         let (files, published, rotated) = {
             let mut writer = self.lock();
-            writer.retry();
             let mut files = std::mem::take(&mut writer.unsynced);
             if std::mem::take(&mut writer.dirty) {
                 files.push(Arc::clone(&writer.file));
@@ -296,14 +322,32 @@ impl Shared {
         if let Some(next) = published {
             self.published.send_if_modified(|known| std::mem::replace(known, next) != next);
         }
-        for file in files {
-            if let Err(error) = file.sync_data() {
+        let directory = if rotated { sync_directory(&self.directory) } else { Ok(()) };
+        for synced in files.iter().map(|file| file.sync_data()).chain([directory]) {
+            if let Err(error) = synced {
                 tracing::error!(%error, "the journal cannot be synced; a loss of power could cost events");
                 self.lock().status.failures += 1;
             }
         }
+        self.prepare();
         if rotated && let Err(error) = self.retain() {
             tracing::warn!(%error, "old segments of the journal cannot be removed");
+        }
+    }
+
+    /// Makes the file of the next segment ahead, so that no engine does. If it cannot be made, the
+    /// engine that needs it tries, and says what is wrong.
+    fn prepare(&self) {
+        let near = |writer: &Writer| {
+            writer.prepared.is_none() && writer.end >= self.settings.segment_bytes / 2
+        };
+        if near(&self.lock())
+            && let Ok(file) = unfinished(&self.directory)
+        {
+            let mut writer = self.lock();
+            if near(&writer) {
+                writer.prepared = Some(file);
+            }
         }
     }
 
@@ -356,7 +400,16 @@ impl Writer {
         if let Err(error) = self.write(&batch.bytes) {
             tracing::error!(%error, "the journal cannot be written; calls go on, their events wait in memory");
             self.failing = true;
-            self.backlog.extend_from_slice(&batch.bytes);
+            self.wait(&batch.bytes);
+        }
+    }
+
+    /// Bytes for the disk wait in memory.
+    fn wait(&mut self, bytes: &[u8]) {
+        self.backlog_bytes += bytes.len();
+        match self.backlog.back_mut().filter(|slice| slice.len() < SLICE_BYTES) {
+            Some(slice) => slice.extend_from_slice(bytes),
+            None => self.backlog.push_back(bytes.to_vec()),
         }
     }
 
@@ -370,12 +423,12 @@ impl Writer {
                 Mark::Trace => settings.backlog_bytes / 2,
                 _ => settings.backlog_bytes,
             };
-            if self.backlog.len() + bytes.len() > limit {
+            if self.backlog_bytes + bytes.len() > limit {
                 self.status.dropped += 1;
                 continue;
             }
             frame::seal(bytes, self.next);
-            self.backlog.extend_from_slice(bytes);
+            self.wait(bytes);
             self.note(framed.mark);
         }
     }
@@ -418,29 +471,34 @@ impl Writer {
         }
     }
 
-    fn retry(&mut self) {
+    /// Writes a slice of what waits; whether there is more to write.
+    fn retry(&mut self) -> bool {
         if !self.failing {
-            return;
+            return false;
         }
-        let backlog = std::mem::take(&mut self.backlog);
-        match self.write(&backlog) {
-            Ok(()) => {
-                self.failing = false;
-                tracing::info!(
-                    bytes = backlog.len(),
-                    "the journal can be written again; nothing that waited was lost"
-                );
-            }
-            Err(error) => {
-                self.backlog = backlog;
-                tracing::error!(%error, waiting_bytes = self.backlog.len(), dropped = self.status.dropped,
+        if let Some(slice) = self.backlog.pop_front() {
+            if let Err(error) = self.write(&slice) {
+                self.backlog.push_front(slice);
+                tracing::error!(%error, waiting_bytes = self.backlog_bytes, dropped = self.status.dropped,
                     "the journal still cannot be written");
+                return false;
             }
+            self.backlog_bytes -= slice.len();
         }
+        self.failing = !self.backlog.is_empty();
+        if !self.failing {
+            let dropped = self.status.dropped;
+            tracing::info!(dropped, "the journal can be written again; what waited is written");
+        }
+        self.failing
     }
 
-    /// Begins a new segment; if that fails the old one is used on.
+    /// Begins a new segment; if that fails the old one is used on. Syncing is left to the thread
+    /// that does it.
     fn rotate(&mut self, directory: &Path) {
+        if self.rotate_again.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
         let open_from = self.open_order.first().map_or(self.next, |(sequence, _)| *sequence);
         let header = Header {
             node: self.node.clone(),
@@ -449,31 +507,43 @@ impl Writer {
             open_from,
             created: Clock.wall(),
         };
-        match begin_segment(directory, &header) {
+        let file = self.prepared.take().map_or_else(|| unfinished(directory), Ok);
+        match file.and_then(|file| begin_segment(directory, file, &header)) {
             Ok((file, end)) => {
                 self.unsynced.push(std::mem::replace(&mut self.file, Arc::new(file)));
                 self.end = end;
                 self.dirty = true;
                 self.rotated = true;
+                self.rotate_again = None;
             }
             Err(error) => {
                 self.status.failures += 1;
-                tracing::error!(%error, "no new segment of the journal can be begun");
+                self.rotate_again = Some(Instant::now() + ROTATE_AGAIN);
+                tracing::error!(%error, "no new segment of the journal can be begun; the old one is used on");
             }
         }
     }
 }
 
-/// Makes a segment whole under another name first, so that none ever has half a header. A segment
-/// of the same name holds no events (it would have been followed by a higher one).
-fn begin_segment(directory: &Path, header: &Header) -> io::Result<(File, u64)> {
+/// The file of a segment that is to come. It is made whole under another name first, so that none
+/// ever has half a header.
+fn unfinished(directory: &Path) -> io::Result<File> {
+    let path = directory.join(UNFINISHED);
+    OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)
+}
+
+/// Gives the unfinished file its header and its name; nothing after the renaming can fail. A
+/// segment of the same name holds no events (it would have been followed by a higher one).
+fn begin_segment(directory: &Path, file: File, header: &Header) -> io::Result<(File, u64)> {
     let bytes = header.encode();
-    let unfinished = directory.join("next.unfinished");
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&unfinished)?;
     file.write_all_at(&bytes, 0)?;
-    fs::rename(&unfinished, segment::path(directory, header.first))?;
-    // The name must outlive a loss of power too.
-    File::open(directory)?.sync_all()?;
+    fs::rename(directory.join(UNFINISHED), segment::path(directory, header.first))?;
     Ok((file, bytes.len() as u64))
 }
+
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// The name of a segment that is not one yet.
+const UNFINISHED: &str = "next.unfinished";
