@@ -7,6 +7,8 @@
 //! calls comes from the projector, behind the journal.
 
 pub mod projector;
+#[cfg(test)]
+mod tests;
 
 use crate::config::Centre;
 use hotline_base::{Partition, Wall};
@@ -15,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{QueryBuilder, Row, Sqlite, SqlitePool, Transaction};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long a statement waits for a lock another program holds on the database.
@@ -216,31 +219,22 @@ impl Store {
                 centre.objects.insert((kind, name), object);
             }
         }
+        // A partition whose tenant was never written is none.
+        centres.retain(|(_, centre)| !centre.tenant.is_empty());
         Ok(centres)
     }
 
-    /// The partition of a tenant of this name; a new one if there is none.
-    pub async fn partition_of(&self, name: &str) -> Result<Partition, StoreError> {
-        let row = sqlx::query(
-            "INSERT INTO tenant (partition, name) SELECT COALESCE(MAX(partition), 0) + 1, ? FROM tenant WHERE true \
-             ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING partition",
-        )
-        .bind(name)
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(Partition(row.get::<i64, _>(0) as u32))
-    }
-
-    /// Writes a tenant whole as the version after `expected`.
+    /// Writes a tenant whole as the version after `expected`; a new one gets its partition in the
+    /// same transaction. Gives the partition and the version.
     pub async fn commit_centre(
         &self,
-        partition: Partition,
         centre: &Centre,
         plan: &str,
         expected: u64,
         at: Wall,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<(Partition, u64), StoreError> {
         let mut transaction = self.pool.begin().await?;
+        let partition = partition_of(&mut transaction, centre.name()).await?;
         let row = sqlx::query("SELECT COALESCE(MAX(version), 0) FROM config_version")
             .fetch_one(&mut *transaction)
             .await?;
@@ -278,7 +272,7 @@ impl Store {
             insert.build().execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
-        Ok(version)
+        Ok((partition, version))
     }
 
     /// Where the projector stands: the next place to read, and where open calls begin.
@@ -321,17 +315,14 @@ impl Store {
         Ok(())
     }
 
-    /// The bindings of a tenant that end after `now`.
-    pub async fn bindings(
-        &self,
-        partition: Partition,
-        now: Wall,
-    ) -> Result<Vec<StoredBinding>, StoreError> {
-        let rows = sqlx::query("SELECT binding FROM binding WHERE partition = ? AND expires_us > ? ORDER BY number, contact")
-            .bind(i64::from(partition.0))
-            .bind(now.0)
-            .fetch_all(&self.pool)
-            .await?;
+    /// The bindings of a tenant, those that have ended meanwhile among them: the engine must hear
+    /// of them, so that their agents are not taken for registered.
+    pub async fn bindings(&self, partition: Partition) -> Result<Vec<StoredBinding>, StoreError> {
+        let rows =
+            sqlx::query("SELECT binding FROM binding WHERE partition = ? ORDER BY number, contact")
+                .bind(i64::from(partition.0))
+                .fetch_all(&self.pool)
+                .await?;
         rows.iter().map(|row| read("binding", row.get(0))).collect()
     }
 
@@ -428,6 +419,21 @@ fn record_row(row: &sqlx::sqlite::SqliteRow) -> Result<RecordRow, StoreError> {
     })
 }
 
+/// The partition of a tenant of this name; a new one if there is none.
+async fn partition_of(
+    transaction: &mut Transaction<'_, Sqlite>,
+    name: &str,
+) -> Result<Partition, StoreError> {
+    let row = sqlx::query(
+        "INSERT INTO tenant (partition, name) SELECT COALESCE(MAX(partition), 0) + 1, ? FROM tenant WHERE true \
+         ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING partition",
+    )
+    .bind(name)
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(Partition(row.get::<i64, _>(0) as u32))
+}
+
 async fn write_records(
     transaction: &mut Transaction<'_, Sqlite>,
     records: &[RecordRow],
@@ -489,32 +495,43 @@ async fn write_bindings(
     transaction: &mut Transaction<'_, Sqlite>,
     batch: &Batch,
 ) -> Result<(), StoreError> {
+    // Only the last form of each: a statement may not touch a row twice.
+    let mut last = BTreeMap::new();
     for (partition, number, contact, binding) in &batch.bindings {
+        last.insert((partition.0, number.as_str(), contact.as_str()), binding);
+    }
+    let (mut kept, mut gone) = (Vec::new(), Vec::new());
+    for (key, binding) in last {
         match binding {
-            Some(binding) => {
-                sqlx::query(
-                    "INSERT INTO binding (partition, number, contact, expires_us, binding) VALUES (?, ?, ?, ?, ?) \
-                     ON CONFLICT (partition, number, contact) DO UPDATE SET expires_us = excluded.expires_us, binding = excluded.binding",
-                )
-                .bind(i64::from(partition.0))
-                .bind(number)
-                .bind(contact)
-                .bind(binding.expires_wall.0)
-                .bind(json_text(binding)?)
-                .execute(&mut **transaction)
-                .await?;
-            }
-            None => {
-                sqlx::query(
-                    "DELETE FROM binding WHERE partition = ? AND number = ? AND contact = ?",
-                )
-                .bind(i64::from(partition.0))
-                .bind(number)
-                .bind(contact)
-                .execute(&mut **transaction)
-                .await?;
-            }
+            Some(binding) => kept.push((key, binding.expires_wall.0, json_text(binding)?)),
+            None => gone.push(key),
         }
+    }
+    for rows in kept.chunks(ROWS_PER_STATEMENT) {
+        let mut insert: QueryBuilder<Sqlite> = QueryBuilder::new(
+            "INSERT INTO binding (partition, number, contact, expires_us, binding) ",
+        );
+        insert.push_values(rows, |mut row, ((partition, number, contact), expires_us, text)| {
+            row.push_bind(i64::from(*partition))
+                .push_bind(*number)
+                .push_bind(*contact)
+                .push_bind(*expires_us)
+                .push_bind(text.as_str());
+        });
+        insert.push(
+            " ON CONFLICT (partition, number, contact) \
+             DO UPDATE SET expires_us = excluded.expires_us, binding = excluded.binding",
+        );
+        insert.build().execute(&mut **transaction).await?;
+    }
+    for rows in gone.chunks(ROWS_PER_STATEMENT) {
+        let mut delete: QueryBuilder<Sqlite> =
+            QueryBuilder::new("DELETE FROM binding WHERE (partition, number, contact) IN (");
+        delete.push_values(rows, |mut row, (partition, number, contact)| {
+            row.push_bind(i64::from(*partition)).push_bind(*number).push_bind(*contact);
+        });
+        delete.push(")");
+        delete.build().execute(&mut **transaction).await?;
     }
     Ok(())
 }

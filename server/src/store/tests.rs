@@ -1,0 +1,87 @@
+//! What must be true of the store: nothing is half-written, and nothing that matters is filtered.
+
+use super::*;
+use hotline_base::Wall;
+use hotline_engine::event::StoredBinding;
+
+async fn store(dir: &tempfile::TempDir) -> Store {
+    Store::open(&format!("sqlite:{}/test.db", dir.path().display())).await.unwrap()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn centre(name: &str) -> Centre {
+    let Json::Object(tenant) = serde_json::json!({ "name": name }) else { unreachable!() };
+    Centre { tenant, ..Centre::default() }
+}
+
+/// A process was killed between the two transactions of a first apply: the tenant had a partition
+/// and no name, and the next start put a centre without a name into force.
+#[test]
+fn a_tenant_is_there_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let store = store(&dir).await;
+        let stale = store.commit_centre(&centre("a"), "", 7, Wall(0)).await;
+        assert!(matches!(stale, Err(StoreError::MovedOn { expected: 7, found: 0 })));
+        let left = sqlx::query("SELECT * FROM tenant").fetch_all(&store.pool).await.unwrap();
+        assert!(left.is_empty(), "a commit that was refused leaves nothing");
+        sqlx::query("INSERT INTO tenant (partition, name) VALUES (1, 'a')")
+            .execute(&store.pool)
+            .await
+            .unwrap();
+        assert!(store.centres().await.unwrap().is_empty());
+        let done = store.commit_centre(&centre("a"), "", 0, Wall(0)).await.unwrap();
+        assert_eq!(done, (Partition(1), 1), "its partition is its own for life");
+        let done = store.commit_centre(&centre("b"), "", 1, Wall(0)).await.unwrap();
+        assert_eq!(done, (Partition(2), 2));
+        assert_eq!(store.centres().await.unwrap().len(), 2);
+    });
+}
+
+fn binding(number: &str, expires_s: i64) -> StoredBinding {
+    StoredBinding {
+        aor: number.into(),
+        contact: format!("sip:{number}@192.0.2.1"),
+        expires_wall: Wall::from_s(expires_s),
+        call_id: "1@a".into(),
+        cseq: 1,
+        q: 1_000,
+        transport: "UDP".into(),
+        local: "192.0.2.9:5060".parse().unwrap(),
+        remote: "192.0.2.1:5060".parse().unwrap(),
+        instance: None,
+        user_agent: None,
+    }
+}
+
+/// After a night without power every registration had ended; they were filtered out here, the
+/// engine never heard of them, and their agents stayed idle with no phone to ring.
+#[test]
+fn bindings_that_ended_long_ago_are_given_back_too_and_each_is_as_it_was_last() {
+    let dir = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let store = store(&dir).await;
+        let row = |number: &str, binding: Option<StoredBinding>| {
+            let contact = format!("sip:{number}@192.0.2.1");
+            (Partition(1), number.to_string(), contact, binding)
+        };
+        let mut batch = Batch::default();
+        batch.bindings.extend((0..1_200).map(|n| {
+            let number = format!("{n:04}");
+            row(&number, Some(binding(&number, 1)))
+        }));
+        batch.bindings.push(row("0001", None));
+        batch.bindings.push(row("0002", None));
+        batch.bindings.push(row("0002", Some(binding("0002", 9))));
+        store.write(&batch).await.unwrap();
+        let kept = store.bindings(Partition(1)).await.unwrap();
+        assert_eq!(kept.len(), 1_199);
+        assert_eq!(kept[1], binding("0002", 9));
+        let gone = (0..1_200).map(|n| row(&format!("{n:04}"), None)).collect();
+        store.write(&Batch { bindings: gone, ..Batch::default() }).await.unwrap();
+        assert!(store.bindings(Partition(1)).await.unwrap().is_empty());
+    });
+}
