@@ -1,5 +1,5 @@
 //! The system calls that std does not offer: datagrams with their local address, their time of
-//! arrival and their ICMP errors, and the limit of descriptors.
+//! arrival and their ICMP errors, the limit of descriptors, and the mode of new files.
 //!
 //! This is the one module with unsafe code. What every block relies on: the kernel writes only
 //! into the buffers a `msghdr` names, up to the lengths it names; all of them are local variables
@@ -199,6 +199,13 @@ fn write_control<T: Copy>(control: &mut Control, level: i32, kind: i32, data: T)
         libc::CMSG_DATA(head).cast::<T>().write_unaligned(data);
     }
     space as usize
+}
+
+/// From here on what this process makes in the file system is its own user's alone. Gives what
+/// was masked before.
+pub fn keep_files_private() -> u32 {
+    // SAFETY: the call takes a number, touches no memory and cannot fail.
+    unsafe { libc::umask(0o077) }
 }
 
 /// Raises the soft limit of open descriptors to the hard one; gives the limit in force.
