@@ -45,6 +45,16 @@ struct Work {
     wake: Arc<tokio::sync::Notify>,
 }
 
+/// What came of a batch.
+enum Step {
+    /// There is more to read.
+    More,
+    /// Everything that was to be read is written.
+    Done,
+    /// The store did not take it, and the server stops.
+    Refused,
+}
+
 impl Projector {
     /// Starts where the store says that it stands.
     pub(super) fn start(
@@ -106,12 +116,12 @@ impl Work {
         loop {
             let stopping = self.stop.load(Ordering::Acquire);
             let limit = *published.borrow_and_update();
-            let more = self.step(limit);
-            if more {
-                continue;
-            }
-            if stopping {
-                return;
+            match self.step(limit) {
+                Step::More => continue,
+                // What follows must not be written before it, nor the journal given up.
+                Step::Refused => return,
+                Step::Done if stopping => return,
+                Step::Done => {}
             }
             let wake = Arc::clone(&self.wake);
             self.runtime.block_on(async {
@@ -125,8 +135,8 @@ impl Work {
         }
     }
 
-    /// One batch; whether there is more to read.
-    fn step(&mut self, limit: u64) -> bool {
+    /// One batch.
+    fn step(&mut self, limit: u64) -> Step {
         while let Ok((partition, binding)) = self.bindings.try_recv() {
             self.projection.refreshed(partition, binding);
         }
@@ -134,7 +144,7 @@ impl Work {
             Ok(entries) => entries,
             Err(error) => {
                 tracing::error!(%error, "the journal cannot be read");
-                return false;
+                return Step::Done;
             }
         };
         let more = !entries.is_empty();
@@ -144,16 +154,17 @@ impl Work {
         for entry in entries {
             self.projection.apply(entry.sequence, entry.event, &mut batch);
         }
-        if self.projection.complete(&mut batch) {
-            self.write(&batch);
+        if self.projection.complete(&mut batch) && !self.write(&batch) {
+            return Step::Refused;
         }
         self.journal.projected(self.projection.needed_from());
         self.done.send_replace(reached);
-        more
+        if more { Step::More } else { Step::Done }
     }
 
-    /// Until the database takes it: the events are safe in the journal meanwhile.
-    fn write(&mut self, batch: &Batch) {
+    /// Until the database takes it: the events are safe in the journal meanwhile. `false` when the
+    /// server stops before it does.
+    fn write(&mut self, batch: &Batch) -> bool {
         let mut tries_left = TRIES_AT_STOP;
         let mut failed = false;
         while let Err(error) = self.runtime.block_on(self.store.write(batch)) {
@@ -165,7 +176,7 @@ impl Work {
                     tracing::error!(
                         "records that wait in the journal are written at the next start"
                     );
-                    return;
+                    return false;
                 }
             }
             std::thread::sleep(RETRY);
@@ -173,5 +184,6 @@ impl Work {
         if failed {
             tracing::info!("the store can be written again");
         }
+        true
     }
 }
