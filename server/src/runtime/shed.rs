@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use hotline_sip::build::ResponseBuilder;
 use hotline_sip::header::HeaderName;
+use hotline_sip::mark::Mark;
 use hotline_sip::{Flow, Message, Method};
 
 /// What a message is worth when not all can be served.
@@ -18,7 +19,7 @@ pub enum Class {
     Register,
     /// A new call.
     Invite,
-    /// Requests of calls in progress, and responses.
+    /// What names a dialog or a transaction by something that we minted.
     InDialog,
 }
 
@@ -35,16 +36,15 @@ const CREDIBLE_MS: u64 = 60_000;
 pub const RETRY_AFTER_S: u32 = 5;
 
 impl Class {
-    /// The class of a message.
+    /// The class of a message. Only a mark of ours makes it one of a call in progress: any
+    /// stranger can write a To tag. CANCEL, and ACK of what is not ours, are worth their INVITE.
     pub fn of(message: &Message) -> Class {
         match message.method() {
-            None | Some(Method::Ack | Method::Cancel | Method::Bye | Method::Prack) => {
-                Class::InDialog
-            }
-            Some(_) if has_to_tag(message) => Class::InDialog,
-            Some(Method::Invite) => Class::Invite,
+            None if has_our_branch(message) => Class::InDialog,
+            Some(_) if has_our_tag(message) => Class::InDialog,
+            Some(Method::Invite | Method::Cancel | Method::Ack) => Class::Invite,
             Some(Method::Register) => Class::Register,
-            Some(_) => Class::Other,
+            _ => Class::Other,
         }
     }
 
@@ -79,14 +79,22 @@ pub fn overloaded(flow: &Flow, invite: &Message) -> Option<(Flow, Bytes)> {
     Some((reply, bytes))
 }
 
-fn has_to_tag(message: &Message) -> bool {
-    message.to().is_ok_and(|to| to.tag().is_some())
+fn has_our_tag(message: &Message) -> bool {
+    let tag = message.to().ok().and_then(|to| to.tag());
+    tag.is_some_and(|tag| std::str::from_utf8(&tag).is_ok_and(|tag| Mark::of_tag(tag).is_some()))
+}
+
+fn has_our_branch(message: &Message) -> bool {
+    let branch = message.top_via().ok().and_then(|via| via.branch());
+    let mark = |branch: &[u8]| Mark::of_branch(std::str::from_utf8(branch).ok()?);
+    branch.is_some_and(|branch| mark(&branch).is_some())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use bytes::Bytes;
+    use hotline_base::{Epoch, Partition, Rng};
 
     fn message(method: &str, to: &str) -> Message {
         let text = format!(
@@ -96,17 +104,25 @@ mod tests {
         Message::parse(Bytes::from(text)).unwrap()
     }
 
+    /// A flood of OPTIONS with an invented To tag was served before the calls of customers.
     #[test]
     fn the_later_a_class_is_shed_the_more_it_matters() {
+        let mark = Mark { partition: Partition(3), epoch: Epoch(1) };
+        let ours = format!("<sip:a@a>;tag={}", mark.mint_tag(&mut Rng::from_number(1)));
+        let ours = ours.as_str();
         let cases = [
             ("OPTIONS", "<sip:a@a>", Class::Other),
             ("REGISTER", "<sip:a@a>", Class::Register),
             ("INVITE", "<sip:a@a>", Class::Invite),
-            ("INVITE", "<sip:a@a>;tag=x", Class::InDialog),
-            ("OPTIONS", "<sip:a@a>;tag=x", Class::InDialog),
-            ("ACK", "<sip:a@a>", Class::InDialog),
-            ("CANCEL", "<sip:a@a>", Class::InDialog),
-            ("BYE", "<sip:a@a>;tag=x", Class::InDialog),
+            ("INVITE", "<sip:a@a>;tag=x", Class::Invite),
+            ("INVITE", ours, Class::InDialog),
+            ("OPTIONS", "<sip:a@a>;tag=x", Class::Other),
+            ("OPTIONS", ours, Class::InDialog),
+            ("ACK", "<sip:a@a>;tag=x", Class::Invite),
+            ("ACK", ours, Class::InDialog),
+            ("CANCEL", "<sip:a@a>", Class::Invite),
+            ("BYE", "<sip:a@a>;tag=x", Class::Other),
+            ("BYE", ours, Class::InDialog),
         ];
         for (method, to, class) in cases {
             assert_eq!(Class::of(&message(method, to)), class, "{method} {to}");
