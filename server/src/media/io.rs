@@ -112,7 +112,10 @@ impl<S: SocketSource> MediaIo for UdpIo<S> {
                     return Some((PortIndex(index as u32 / 2), channel, from, length));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => self.ready.push_front((index, turn)),
+                // An ICMP error, mostly: reading it clears it. One that stays must not hold the
+                // worker; the socket's next packet speaks of it again.
+                Err(_) if turn > 0 => self.ready.push_front((index, turn - 1)),
+                Err(_) => {}
             }
         }
         None

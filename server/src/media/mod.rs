@@ -10,4 +10,4 @@ mod tests;
 mod worker;
 
 pub use io::{MediaIo, UdpIo};
-pub use worker::{MediaMetrics, MediaSettings, MediaThread, MediaWorkers};
+pub use worker::{MediaMetrics, MediaSettings, MediaThread, MediaWorkers, Unposted};

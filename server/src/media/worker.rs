@@ -12,7 +12,7 @@ use super::grants::Grants;
 use super::io::MediaIo;
 use crate::clock::Clock;
 use crate::runtime::{Engines, Mail};
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, TrySendError};
 use hotline_base::{Mono, Now, Rng};
 use hotline_engine::engine_of_leg;
 use hotline_media::asset::Library;
@@ -37,6 +37,8 @@ const ORDERS_PER_MS: usize = 512;
 const PACKETS_PER_MS: usize = 4_096;
 /// Pairs bound in one millisecond, about 30 µs each.
 const BINDS_PER_MS: usize = 4;
+/// How long binding pauses when it has failed, in ms.
+const BIND_AGAIN_MS: u64 = 1_000;
 /// Pairs bound before the worker starts.
 const BINDS_AT_START: usize = 64;
 
@@ -75,6 +77,15 @@ enum Order {
     Stop,
 }
 
+/// Why a command was not posted.
+#[derive(Debug)]
+pub enum Unposted {
+    /// The worker has no room for it now.
+    Full(Command),
+    /// There is no such worker, or it has ended.
+    NoWorker,
+}
+
 /// The ways to all media workers.
 #[derive(Clone, Debug)]
 pub struct MediaWorkers {
@@ -90,19 +101,25 @@ struct Way {
 }
 
 impl MediaWorkers {
-    /// Gives a command of an engine to the worker that its leg names; `false` when there is no
-    /// such worker or it is full.
-    pub fn post(&self, engine: u16, command: Command) -> bool {
+    /// Gives a command of an engine to the worker that its leg names.
+    ///
+    /// # Errors
+    /// [`Unposted`]; a full worker gives the command back.
+    // It comes back as it went; boxing it would cost an allocation each.
+    #[allow(clippy::result_large_err)]
+    pub fn post(&self, engine: u16, command: Command) -> Result<(), Unposted> {
         let worker = leg_of(&command).worker;
-        self.workers
-            .get(usize::from(worker))
-            .is_some_and(|way| way.post(Order::Command(engine, command)))
+        let way = self.workers.get(usize::from(worker)).ok_or(Unposted::NoWorker)?;
+        way.post(Order::Command(engine, command)).map_err(|order| match order {
+            Some(Order::Command(_, command)) => Unposted::Full(command),
+            _ => Unposted::NoWorker,
+        })
     }
 
     /// Gives all workers another library.
     pub fn set_library(&self, library: &Arc<Library>) {
         for way in self.workers.iter() {
-            if !way.post(Order::Library(Arc::clone(library))) {
+            if way.post(Order::Library(Arc::clone(library))).is_err() {
                 tracing::error!("a media worker is too busy to take new prompts");
             }
         }
@@ -111,7 +128,7 @@ impl MediaWorkers {
     /// Ends the threads.
     pub fn stop(&self) {
         for way in self.workers.iter() {
-            way.post(Order::Stop);
+            let _gone_already = way.post(Order::Stop);
         }
     }
 
@@ -122,9 +139,14 @@ impl MediaWorkers {
 }
 
 impl Way {
-    fn post(&self, order: Order) -> bool {
-        let posted = self.sender.try_send(order).is_ok();
-        if !self.awake.swap(true, Ordering::AcqRel)
+    /// Gives the order back when there is no room for it.
+    #[allow(clippy::result_large_err)]
+    fn post(&self, order: Order) -> Result<(), Option<Order>> {
+        let posted = self.sender.try_send(order).map_err(|error| match error {
+            TrySendError::Full(order) => Some(order),
+            TrySendError::Disconnected(_) => None,
+        });
+        if !self.awake.swap(true, Ordering::SeqCst)
             && let Err(error) = self.waker.wake()
         {
             tracing::error!(%error, "a media worker cannot be woken");
@@ -144,6 +166,8 @@ pub struct MediaThread<I> {
     grants: Grants,
     /// The next pair of the range that is ours; `None` when all are bound.
     next_pair: Option<u16>,
+    /// Binding failed: the millisecond in which it is tried again.
+    bind_again: Option<u64>,
     /// Events that an engine has not taken yet.
     untaken: VecDeque<(u16, Event)>,
     buffer: Box<[u8; 2_048]>,
@@ -180,6 +204,7 @@ impl<I: MediaIo + 'static> MediaThread<I> {
                 engines: engines.clone(),
                 grants: Grants::new(engines.count()),
                 next_pair: settings.ports.0.checked_add(2 * number),
+                bind_again: None,
                 untaken: VecDeque::new(),
                 buffer: Box::new([0; 2_048]),
                 due: 0,
@@ -218,17 +243,18 @@ impl<I: MediaIo + 'static> MediaThread<I> {
         self.worker.open_legs() > 0
             || self.worker.resting_ports() > 0
             || !self.untaken.is_empty()
-            || (self.next_pair.is_some() && self.grants.low())
+            || (self.next_pair.is_some() && self.bind_again.is_none() && self.grants.low())
     }
 
     /// Sleeps until a packet or an order comes. The flag is lowered before the orders are looked
-    /// at, so that none is overlooked.
+    /// at, so that none is overlooked; sequentially consistent, so that looking cannot move before
+    /// lowering.
     fn sleep(&mut self) {
-        self.awake.store(false, Ordering::Release);
+        self.awake.store(false, Ordering::SeqCst);
         if self.orders.is_empty() {
-            self.io.wait(None);
+            self.io.wait(self.bind_again.map(|_| Duration::from_millis(BIND_AGAIN_MS)));
         }
-        self.awake.store(true, Ordering::Release);
+        self.awake.store(true, Ordering::SeqCst);
         self.due = ms_of(Clock.mono()) + 1;
     }
 
@@ -255,7 +281,7 @@ impl<I: MediaIo + 'static> MediaThread<I> {
             }
         }
         self.tick(now);
-        if self.grants.low() {
+        if self.grants.low() && self.bind_again.is_none_or(|at| at <= ms_of(now.mono)) {
             self.bind(BINDS_PER_MS);
         }
         self.report();
@@ -300,21 +326,30 @@ impl<I: MediaIo + 'static> MediaThread<I> {
         while bound.len() < count
             && let Some(rtp) = self.next_pair
         {
-            self.next_pair = rtp
+            let following = rtp
                 .checked_add(2 * self.settings.worker.1)
                 .filter(|next| *next < self.settings.ports.1);
             match self.io.add_pair(self.settings.address, rtp) {
                 Ok(()) => {
+                    self.next_pair = following;
+                    if self.bind_again.take().is_some() {
+                        tracing::info!(port = rtp, "media ports can be bound again");
+                    }
                     let (worker, address) = (self.settings.worker.0, self.settings.address);
                     bound.push(PortGrant { worker, address, rtp });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    self.next_pair = following;
                     self.metrics.taken.fetch_add(1, Ordering::Relaxed);
                     tracing::info!(port = rtp, "a media port is taken and is passed over");
                 }
+                // No descriptors left, mostly: there may be some in a while.
                 Err(error) => {
-                    tracing::error!(%error, port = rtp, "no more media ports can be bound");
-                    self.next_pair = None;
+                    if self.bind_again.is_none() {
+                        tracing::error!(%error, port = rtp, "no more media ports can be bound now");
+                    }
+                    self.bind_again = Some(ms_of(Clock.mono()) + BIND_AGAIN_MS);
+                    break;
                 }
             }
         }
@@ -378,6 +413,7 @@ fn leg_of_event(event: &Event) -> Option<LegRef> {
         | Event::Digit { leg, .. }
         | Event::SourceLearned { leg, .. }
         | Event::Silent { leg, .. }
+        | Event::NotBridged { leg, .. }
         | Event::Closed { leg, .. } => Some(*leg),
     }
 }
