@@ -10,7 +10,7 @@ use super::metrics::EngineMetrics;
 use super::shed::{Class, overloaded};
 use crate::clock::Clock;
 use crate::journal::{Batch, Journal};
-use crate::media::MediaWorkers;
+use crate::media::{MediaWorkers, Unposted};
 use crate::net::tcp::{ConnectionSender, Tcp};
 use crate::net::udp::UdpSet;
 use bytes::Bytes;
@@ -18,11 +18,12 @@ use hotline_base::{Mono, Now, Partition};
 use hotline_engine::event::StoredBinding;
 use hotline_engine::input::{Counts, Input, Output, Refusal, Reply};
 use hotline_engine::{Engine, FrontDoor, Placement, RequestId};
+use hotline_media::command::Command;
 use hotline_sip::limits::MESSAGE_BYTES_MAX;
 use hotline_sip::message::ParseError;
-use hotline_sip::{ConnectionId, Flow, Message, Transport};
+use hotline_sip::{ConnectionId, Flow, Message, Method, Transport};
 use mio::unix::SourceFd;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,6 +42,12 @@ const ERRORS_PER_ROUND: usize = 64;
 const WAIT_MAX: Duration = Duration::from_secs(1);
 /// Letters that an engine handles in a millisecond, about: the lag of what comes by mail.
 const LETTERS_PER_MS: u64 = 50;
+/// How old the counts may be while the node drains: it looks at them to know when it is done.
+const COUNTS_AGE_MAX: Duration = Duration::from_millis(50);
+/// How soon what another thread had no room for is tried again.
+const RETRY: Duration = Duration::from_millis(1);
+/// Commands that may wait for full media workers; more are given up and counted.
+const WAITING_COMMANDS_MAX: usize = 65_536;
 /// Flows remembered of one connection that is being made.
 const WAITING_FLOWS_MAX: usize = 256;
 
@@ -113,8 +120,12 @@ pub struct EngineThread<C> {
     outbound: HashMap<SocketAddr, Outbound>,
     asked: HashMap<u64, oneshot::Sender<Result<Reply, Refusal>>>,
     next_request: u64,
+    /// What a full media worker has not taken yet.
+    waiting_commands: VecDeque<Command>,
+    /// Ends of connections that an engine has not taken yet.
+    untold: VecDeque<(u16, ConnectionId)>,
     counted: Mono,
-    frozen: bool,
+    draining: bool,
     lag_ms: u64,
     stopping: bool,
 }
@@ -154,8 +165,10 @@ impl<C: Core> EngineThread<C> {
             outbound: HashMap::new(),
             asked: HashMap::new(),
             next_request: 1,
+            waiting_commands: VecDeque::new(),
+            untold: VecDeque::new(),
             counted: Mono(0),
-            frozen: false,
+            draining: false,
             lag_ms: 0,
             stopping: false,
         };
@@ -195,15 +208,22 @@ impl<C: Core> EngineThread<C> {
         let more = self.readable.iter().any(|readable| *readable)
             || !self.unsent.is_empty()
             || !self.parts.inbox.is_empty();
+        let longest = match self.draining {
+            _ if !self.waiting_commands.is_empty() || !self.untold.is_empty() => RETRY,
+            true => COUNTS_AGE_MAX,
+            false => WAIT_MAX,
+        };
         match self.parts.core.deadline() {
             _ if more => Duration::ZERO,
-            Some(at) => Clock.until(at).min(WAIT_MAX),
-            None => WAIT_MAX,
+            Some(at) => Clock.until(at).min(longest),
+            None => longest,
         }
     }
 
     fn round(&mut self) {
         self.parts.metrics.count(&self.parts.metrics.rounds);
+        self.retry_commands();
+        self.tell_closed();
         for flow in std::mem::take(&mut self.unsent) {
             self.handle(Input::SendFailed { flow });
         }
@@ -307,7 +327,8 @@ impl<C: Core> EngineThread<C> {
 
     fn shed(&mut self, flow: Flow, message: &Message, class: Class) {
         self.parts.metrics.shed(class);
-        if class == Class::Invite
+        if message.is(&Method::Invite)
+            && class == Class::Invite
             && let Some((flow, bytes)) = overloaded(&flow, message)
         {
             self.outputs.push(Output::Send { flow, bytes });
@@ -336,7 +357,13 @@ impl<C: Core> EngineThread<C> {
                 }
                 self.connections.insert(id, sender);
             }
-            Mail::Closed(id) => self.closed(id),
+            Mail::Closed(id) => {
+                let others = (0..self.parts.engines.count()).filter(|n| *n != self.parts.number);
+                self.untold.extend(others.map(|engine| (engine, id)));
+                self.tell_closed();
+                self.closed(id);
+            }
+            Mail::Gone(id) => self.closed(id),
             Mail::Media(event) => self.handle(Input::Media(event)),
             Mail::Ask { partition, request, answer } => {
                 let id = self.request_id();
@@ -347,12 +374,22 @@ impl<C: Core> EngineThread<C> {
                 self.parts.front_door.set_directory(Arc::clone(&directory));
                 self.handle(Input::ConfigChanged { directory });
             }
-            Mail::Freeze(frozen) => {
-                self.frozen = frozen;
-                self.handle(Input::Freeze(frozen));
+            Mail::Drain(draining) => {
+                self.draining = draining;
+                self.handle(Input::Drain(draining));
             }
             Mail::ReleaseAll => self.handle(Input::ReleaseAll),
             Mail::Stop => self.stopping = true,
+        }
+    }
+
+    /// The other engines hear of a connection's end on the way its messages took, so that none of
+    /// those comes after it.
+    fn tell_closed(&mut self) {
+        while let Some((engine, id)) = self.untold.pop_front() {
+            if self.parts.engines.get(engine).post(Mail::Gone(id)).is_err() {
+                return self.untold.push_front((engine, id));
+            }
         }
     }
 
@@ -375,9 +412,10 @@ impl<C: Core> EngineThread<C> {
         RequestId(self.next_request)
     }
 
-    /// Once a second, and in each round while the node drains, the counts are brought up to date.
+    /// Once a second, and more often while the node drains, the counts are brought up to date.
     fn count(&mut self) {
-        if self.frozen || self.now.mono.since(self.counted) >= WAIT_MAX {
+        let age_max = if self.draining { COUNTS_AGE_MAX } else { WAIT_MAX };
+        if self.now.mono.since(self.counted) >= age_max {
             self.counted = self.now.mono;
             self.parts.metrics.set_counts(self.parts.core.counts());
             self.parts.metrics.lag_ms.store(0, Relaxed);
@@ -402,10 +440,18 @@ impl<C: Core> EngineThread<C> {
         }
     }
 
-    /// Journal first, then the world.
+    /// Journal first, then the world. Only refreshed bindings are handed on before: what the
+    /// journal says later (that the binding is gone, say) must find them there, not follow them.
     fn perform(&mut self) {
-        self.parts.journal.append(&mut self.batch);
         let mut outputs = std::mem::take(&mut self.outputs);
+        for output in
+            outputs.extract_if(.., |output| matches!(output, Output::BindingRefreshed { .. }))
+        {
+            let Output::BindingRefreshed { partition, binding } = output else { continue };
+            // When the projector is behind, the binding's next refresh is written.
+            let _later = self.parts.refreshed.try_send((partition, binding));
+        }
+        self.parts.journal.append(&mut self.batch);
         for output in outputs.drain(..) {
             self.perform_one(output);
         }
@@ -425,19 +471,42 @@ impl<C: Core> EngineThread<C> {
                 }
             }
             Output::Send { flow, bytes } => self.send_stream(flow, bytes),
-            Output::Media(command) => {
-                if !self.parts.media.post(self.parts.number, command) {
-                    self.parts.metrics.count(&self.parts.metrics.media_lost);
-                }
-            }
+            Output::Media(command) => self.command(command),
             Output::Journal(event) => self.batch.push(&event),
-            Output::BindingRefreshed { partition, binding } => {
-                // When the projector is behind, the binding's next refresh is written.
-                let _later = self.parts.refreshed.try_send((partition, binding));
-            }
+            // Handed on before the journal, see `perform`.
+            Output::BindingRefreshed { .. } => {}
             Output::Reply { id, reply } => self.replied(id, reply),
             Output::Notice { partition, text } => {
                 tracing::warn!(partition = partition.map(|partition| partition.0), "{text}");
+            }
+        }
+    }
+
+    /// To the media worker, behind those that wait for it already.
+    fn command(&mut self, command: Command) {
+        let command = match self.waiting_commands.is_empty() {
+            true => match self.parts.media.post(self.parts.number, command) {
+                Ok(()) => return,
+                Err(Unposted::Full(command)) => command,
+                Err(Unposted::NoWorker) => {
+                    return self.parts.metrics.count(&self.parts.metrics.media_lost);
+                }
+            },
+            false => command,
+        };
+        if self.waiting_commands.len() >= WAITING_COMMANDS_MAX {
+            return self.parts.metrics.count(&self.parts.metrics.media_lost);
+        }
+        self.waiting_commands.push_back(command);
+    }
+
+    /// Commands that a full worker did not take are tried again in their order.
+    fn retry_commands(&mut self) {
+        while let Some(command) = self.waiting_commands.pop_front() {
+            match self.parts.media.post(self.parts.number, command) {
+                Ok(()) => {}
+                Err(Unposted::Full(command)) => return self.waiting_commands.push_front(command),
+                Err(Unposted::NoWorker) => self.parts.metrics.count(&self.parts.metrics.media_lost),
             }
         }
     }
@@ -505,6 +574,7 @@ fn kind_of(input: &Input) -> &'static str {
         Input::Request { .. } => "request",
         Input::ConfigChanged { .. } => "config_changed",
         Input::Restore { .. } => "restore",
+        Input::Drain(_) => "drain",
         Input::Freeze(_) => "freeze",
         Input::ReleaseAll => "release_all",
         Input::Tick => "tick",

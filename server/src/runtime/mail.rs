@@ -42,8 +42,10 @@ pub enum Mail {
     },
     /// A connection is there.
     Opened(ConnectionId, ConnectionSender),
-    /// A connection is gone, or could not be made.
+    /// A connection is gone, or could not be made: to its home engine, which tells the others.
     Closed(ConnectionId),
+    /// The same, from the home engine: behind everything that came on the connection.
+    Gone(ConnectionId),
     /// A media worker reports.
     Media(hotline_media::command::Event),
     /// A question or an order.
@@ -58,7 +60,7 @@ pub enum Mail {
     /// A new directory is in force.
     Config(Arc<Directory>),
     /// Take no new calls (or take them again).
-    Freeze(bool),
+    Drain(bool),
     /// Release every call.
     ReleaseAll,
     /// End the thread.
@@ -105,7 +107,7 @@ impl EngineHandle {
         self.sender.try_send(mail).map_err(|error| match error {
             TrySendError::Full(mail) | TrySendError::Disconnected(mail) => mail,
         })?;
-        if !self.awake.swap(true, Ordering::AcqRel)
+        if !self.awake.swap(true, Ordering::SeqCst)
             && let Err(error) = self.waker.wake()
         {
             tracing::error!(%error, "an engine cannot be woken");
@@ -121,8 +123,10 @@ impl EngineHandle {
 
 impl Inbox {
     /// From here on the next letter wakes the thread: to be called before the letters are read.
+    // Sequentially consistent: reading the letters must not move before the store, or a letter
+    // posted in between would be neither seen nor announced.
     pub(super) fn listen(&self) {
-        self.awake.store(false, Ordering::Release);
+        self.awake.store(false, Ordering::SeqCst);
     }
 
     /// The next letter.

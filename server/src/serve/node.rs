@@ -21,6 +21,8 @@ use tokio::sync::{oneshot, watch};
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 /// Longest a reader waits for the projections.
 const PROJECTION_TIME_MAX: Duration = Duration::from_secs(5);
+/// Longest reading for one ladder.
+const TRACE_TIME_MAX: Duration = Duration::from_secs(20);
 /// Events read of the journal at once.
 const EVENTS_AT_ONCE: usize = 1_000;
 
@@ -116,6 +118,7 @@ impl Node for RunningNode {
                 journal.next.saturating_sub(*self.projected.borrow()),
             ),
             ("hotline_sip_connections", "gauge", self.tcp.open() as u64),
+            ("hotline_sip_connections_refused_total", "counter", self.tcp.refused()),
             (
                 "hotline_media_received_total",
                 "counter",
@@ -146,7 +149,11 @@ impl Node for RunningNode {
         let limit = to.map_or(published, |to| to.saturating_add(1).min(published));
         let mut reader = self.journal.reader(from);
         let mut events = Vec::new();
+        let begun = std::time::Instant::now();
         loop {
+            if begun.elapsed() > TRACE_TIME_MAX {
+                return Err("the journal holds too much about the time of this call".into());
+            }
             let entries = reader.batch(limit, EVENTS_AT_ONCE).map_err(|error| error.to_string())?;
             if entries.is_empty() {
                 return Ok(events);
