@@ -10,6 +10,7 @@ use crate::config::tree::Node;
 use crate::config::{Centre, NodeConfig, build, password};
 use crate::prompts::Catalogue;
 use crate::store::Store;
+use hotline_base::calendar::TimeZone;
 use hotline_base::{Partition, Rng};
 use hotline_engine::config::{Directory, Network, Trunk};
 use hotline_media::asset::Library;
@@ -18,6 +19,7 @@ use serde_json::{Value as Json, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::watch;
 
 const DEMO: &str = include_str!("../../conf/demo/centre.toml");
 
@@ -30,6 +32,39 @@ pub struct Centres {
     catalogue: Catalogue,
     centres: Vec<(Partition, Centre)>,
     version: u64,
+    names: watch::Sender<Arc<[TenantName]>>,
+}
+
+/// What a question to the API needs of a tenant.
+#[derive(Clone, Debug)]
+pub struct TenantName {
+    /// Its partition.
+    pub partition: Partition,
+    /// Its name.
+    pub name: String,
+    /// Its time zone.
+    pub zone: TimeZone,
+}
+
+/// The tenants as last put into force; reading them waits for no change that is under way.
+#[derive(Clone, Debug)]
+pub struct TenantNames(watch::Receiver<Arc<[TenantName]>>);
+
+impl TenantNames {
+    /// All of them, the default one first.
+    pub fn all(&self) -> Arc<[TenantName]> {
+        Arc::clone(&self.0.borrow())
+    }
+
+    /// The tenant of a name; the default one when none is given.
+    pub fn partition(&self, tenant: Option<&str>) -> Option<Partition> {
+        let all = self.all();
+        let found = match tenant {
+            Some(name) => all.iter().find(|tenant| tenant.name == name),
+            None => all.first(),
+        };
+        found.map(|tenant| tenant.partition)
+    }
 }
 
 /// What the engines and the media workers need.
@@ -72,7 +107,9 @@ impl Centres {
             prompts_dir: config.prompts_dir.clone(),
             trunks: config.trunks.clone(),
             catalogue: Catalogue::default(),
+            names: watch::Sender::new(Arc::new([])),
         };
+        centres.publish();
         let mut notes = Vec::new();
         if centres.centres.is_empty() {
             let root =
@@ -91,13 +128,21 @@ impl Centres {
         &self.centres
     }
 
-    /// The tenant of a name; the default one when none is given.
-    pub fn partition(&self, tenant: Option<&str>) -> Option<Partition> {
-        let found = match tenant {
-            Some(name) => self.centres.iter().find(|(_, centre)| centre.name() == name),
-            None => self.centres.first(),
+    /// The tenants, to be read without waiting for changes.
+    pub fn names(&self) -> TenantNames {
+        TenantNames(self.names.subscribe())
+    }
+
+    fn publish(&self) {
+        let name = |(partition, centre): &(Partition, Centre)| {
+            let zone = centre.tenant.get("time_zone").and_then(Json::as_str);
+            TenantName {
+                partition: *partition,
+                name: centre.name().into(),
+                zone: zone.and_then(TimeZone::named).unwrap_or_else(TimeZone::utc),
+            }
         };
-        found.map(|(partition, _)| *partition)
+        self.names.send_replace(self.centres.iter().map(name).collect());
     }
 
     /// Replaces what comes from the node file.
@@ -182,17 +227,14 @@ impl Centres {
         // Whatever was not asked by a file or the API's check is asked here once more.
         build::tenant(&result, Partition(0), 0, build::Prompts::new())?;
         copy_prompts(&new_prompts)?;
-        let partition = self.store.partition_of(result.name()).await.map_err(|e| e.to_string())?;
-        let at = Clock.wall();
-        self.version = self
-            .store
-            .commit_centre(partition, &result, &text, self.version, at)
-            .await
-            .map_err(|error| error.to_string())?;
+        let committed = self.store.commit_centre(&result, &text, self.version, Clock.wall()).await;
+        let (partition, version) = committed.map_err(|error| error.to_string())?;
+        self.version = version;
         match self.centres.iter_mut().find(|(of, _)| *of == partition) {
             Some((_, centre)) => *centre = result,
             None => self.centres.push((partition, result)),
         }
+        self.publish();
         Ok(Applied { plan: text, version: Some(self.version), notes: secrets })
     }
 
@@ -323,6 +365,7 @@ pub fn apply_without_server(
             prompts_dir: config.prompts_dir.clone(),
             trunks: config.trunks.clone(),
             catalogue: Catalogue::default(),
+            names: watch::Sender::new(Arc::new([])),
         };
         let applied = centres.apply(loaded.centre.clone(), Some(dir), dry_run, prune).await;
         store.close().await;
@@ -346,14 +389,36 @@ fn copy_prompts(list: &[(PathBuf, PathBuf)]) -> Result<(), String> {
 
 /// Writes a file that only its owner may read.
 pub fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
-        std::fs::set_permissions(parent, std::fs::Permissions::from_mode(0o700))?;
+        // Those that are there already keep the mode that somebody gave them.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
     }
     let mut options = std::fs::OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
     writeln!(file, "{text}")?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// An administrator's token in a directory of others, `/etc` say: writing it closed that
+    /// directory to everybody.
+    #[test]
+    fn a_secret_is_its_owners_alone_and_a_directory_that_was_there_stays_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let secret = dir.path().join("made/here/token");
+        write_secret(&secret, "s").unwrap();
+        write_secret(&dir.path().join("token"), "s").unwrap();
+        assert_eq!(mode(dir.path()), 0o755);
+        assert_eq!(mode(&dir.path().join("made")), 0o700);
+        assert_eq!(mode(&dir.path().join("made/here")), 0o700);
+        assert_eq!(mode(&secret), 0o600);
+    }
 }

@@ -31,8 +31,8 @@ pub async fn list(
     State(api): State<Api>,
     Query(scope): Query<Scope>,
 ) -> Result<Json<JsonValue>, Problem> {
-    let partition = api.tenant(scope.tenant.as_deref()).await?;
-    let zone = zone_of(&api, partition).await;
+    let partition = api.tenant(scope.tenant.as_deref())?;
+    let zone = zone_of(&api, partition);
     let Reply::Agents(agents) = api.ask(partition, Request::Agents).await? else {
         return Err(Problem::internal(&"unexpected answer"));
     };
@@ -45,8 +45,8 @@ pub async fn one(
     Path(employee_id): Path<String>,
     Query(scope): Query<Scope>,
 ) -> Result<Json<JsonValue>, Problem> {
-    let partition = api.tenant(scope.tenant.as_deref()).await?;
-    let zone = zone_of(&api, partition).await;
+    let partition = api.tenant(scope.tenant.as_deref())?;
+    let zone = zone_of(&api, partition);
     match api.ask(partition, Request::Agent { employee_id: employee_id.clone() }).await? {
         Reply::Agents(agents) if !agents.is_empty() => Ok(Json(shown(&agents[0], &zone))),
         _ => Err(Problem::new(
@@ -83,7 +83,7 @@ pub async fn verb(
     Query(scope): Query<Scope>,
     body: Bytes,
 ) -> Result<Json<JsonValue>, Problem> {
-    let partition = api.tenant(scope.tenant.as_deref()).await?;
+    let partition = api.tenant(scope.tenant.as_deref())?;
     let verb = match verb.as_str() {
         "sign-in" => {
             let SignIn { skill_queues, force } = read(&body)?;
@@ -133,7 +133,7 @@ pub async fn unregister(
     Path(employee_id): Path<String>,
     Query(scope): Query<Scope>,
 ) -> Result<StatusCode, Problem> {
-    let partition = api.tenant(scope.tenant.as_deref()).await?;
+    let partition = api.tenant(scope.tenant.as_deref())?;
     api.ask(partition, Request::Unregister { employee_id }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -150,8 +150,8 @@ pub async fn log(
     Path(employee_id): Path<String>,
     Query(query): Query<LogQuery>,
 ) -> Result<Json<JsonValue>, Problem> {
-    let partition = api.tenant(query.tenant.as_deref()).await?;
-    let zone = zone_of(&api, partition).await;
+    let partition = api.tenant(query.tenant.as_deref())?;
+    let zone = zone_of(&api, partition);
     api.node.projected().await;
     let last_us = i64::from(query.last_s.unwrap_or(86_400)) * 1_000_000;
     let since = Wall(crate::clock::Clock.wall().0 - last_us);

@@ -34,7 +34,7 @@ pub fn shown(record: &CallRecord, zone: &TimeZone) -> JsonValue {
         .map(|offer| {
             json!({
                 "agent": offer.agent, "at": at(Some(offer.at)), "ended": at(offer.ended),
-                "outcome": offer.outcome,
+                "outcome": offer.outcome, "sip_call_id": offer.sip_call_id,
             })
         })
         .collect();
@@ -80,8 +80,8 @@ pub async fn list(
     State(api): State<Api>,
     Query(scope): Query<Scope>,
 ) -> Result<Json<JsonValue>, Problem> {
-    let partition = api.tenant(scope.tenant.as_deref()).await?;
-    let zone = zone_of(&api, partition).await;
+    let partition = api.tenant(scope.tenant.as_deref())?;
+    let zone = zone_of(&api, partition);
     let calls: Vec<_> = in_progress(&api, partition)
         .await?
         .iter()
@@ -140,8 +140,8 @@ pub async fn one(
     Path(call): Path<String>,
     Query(scope): Query<Scope>,
 ) -> Result<Json<JsonValue>, Problem> {
-    let partition = api.tenant(scope.tenant.as_deref()).await?;
-    let zone = zone_of(&api, partition).await;
+    let partition = api.tenant(scope.tenant.as_deref())?;
+    let zone = zone_of(&api, partition);
     Ok(Json(match find(&api, partition, &call).await? {
         Found::InProgress(call) => {
             json!({ "call": call.call, "state": call.state, "record": shown(&call.record, &zone) })
@@ -157,7 +157,7 @@ pub async fn release(
     Path(call): Path<String>,
     Query(scope): Query<Scope>,
 ) -> Result<StatusCode, Problem> {
-    let partition = api.tenant(scope.tenant.as_deref()).await?;
+    let partition = api.tenant(scope.tenant.as_deref())?;
     match find(&api, partition, &call).await? {
         Found::InProgress(call) => {
             api.ask(partition, Request::Release { call: call.call }).await?;
@@ -176,14 +176,21 @@ pub async fn trace(
     Path(call): Path<String>,
     Query(scope): Query<Scope>,
 ) -> Result<Json<JsonValue>, Problem> {
-    let partition = api.tenant(scope.tenant.as_deref()).await?;
-    let zone = zone_of(&api, partition).await;
+    let partition = api.tenant(scope.tenant.as_deref())?;
+    let zone = zone_of(&api, partition);
     let (id, from, to): (CallId, _, _) = match find(&api, partition, &call).await? {
         Found::InProgress(call) => (call.call, api.node.journal_from(call.call).unwrap_or(0), None),
         Found::Ended { record, from, to } => (record.call, from, Some(to)),
     };
     let node = api.node.clone();
-    let events = tokio::task::spawn_blocking(move || node.events(id, from, to))
+    // With the reading, not with the request: one that timed out still reads.
+    let turn = api.traces.clone().acquire_owned().await;
+    let turn = turn.map_err(|error| Problem::internal(&error))?;
+    let read = move || {
+        let _turn = turn;
+        node.events(id, from, to)
+    };
+    let events = tokio::task::spawn_blocking(read)
         .await
         .map_err(|error| Problem::internal(&error))?
         .map_err(|error| Problem::internal(&error))?;
@@ -203,8 +210,8 @@ pub async fn records(
     State(api): State<Api>,
     Query(query): Query<RecordsQuery>,
 ) -> Result<Json<JsonValue>, Problem> {
-    let partition = api.tenant(query.tenant.as_deref()).await?;
-    let zone = zone_of(&api, partition).await;
+    let partition = api.tenant(query.tenant.as_deref())?;
+    let zone = zone_of(&api, partition);
     api.node.projected().await;
     let last_us = i64::from(query.last_s.unwrap_or(3_600)) * 1_000_000;
     let since = Wall(crate::clock::Clock.wall().0 - last_us);

@@ -10,7 +10,7 @@ mod problem;
 mod query;
 mod tenants;
 
-use crate::centres::Centres;
+use crate::centres::{Centres, TenantNames};
 use crate::store::Store;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request as HttpRequest, State};
@@ -37,6 +37,9 @@ use tower_http::timeout::TimeoutLayer;
 const BODY_MAX: usize = 16 * 1024 * 1024;
 /// Longest a request may take.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Ladders read of the journal at once; more wait.
+const TRACES_MAX: usize = 2;
 
 /// The future of an answer.
 pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -66,8 +69,12 @@ pub struct Api {
     pub node: Arc<dyn Node>,
     /// The store, to read.
     pub store: Store,
-    /// The configuration, to read and change.
+    /// The configuration, to change.
     pub centres: Arc<tokio::sync::Mutex<Centres>>,
+    /// The tenants, to read.
+    pub tenants: TenantNames,
+    /// Ladders that are read of the journal now.
+    traces: Arc<tokio::sync::Semaphore>,
     /// Name of the node.
     pub name: Arc<str>,
     /// When the node started.
@@ -80,18 +87,22 @@ impl Api {
     pub fn new(
         node: Arc<dyn Node>,
         store: Store,
-        centres: Arc<tokio::sync::Mutex<Centres>>,
+        centres: Centres,
         name: &str,
         token: &str,
     ) -> Api {
         // Hashed, so that comparing takes the same time whatever the lengths are.
         let token = Arc::new(Sha256::digest(token.as_bytes()).into());
-        Api { node, store, centres, name: name.into(), started: std::time::Instant::now(), token }
+        let tenants = centres.names();
+        let centres = Arc::new(tokio::sync::Mutex::new(centres));
+        let traces = Arc::new(tokio::sync::Semaphore::new(TRACES_MAX));
+        let (name, started) = (name.into(), std::time::Instant::now());
+        Api { node, store, centres, tenants, traces, name, started, token }
     }
 
     /// The tenant a request is about: `?tenant=NAME`, else the default one.
-    async fn tenant(&self, name: Option<&str>) -> Result<Partition, Problem> {
-        self.centres.lock().await.partition(name).ok_or_else(|| {
+    fn tenant(&self, name: Option<&str>) -> Result<Partition, Problem> {
+        self.tenants.partition(name).ok_or_else(|| {
             let text =
                 format!("tenant {:?}: there is none of that name", name.unwrap_or("(default)"));
             Problem::new(StatusCode::NOT_FOUND, "tenant_not_found", text)

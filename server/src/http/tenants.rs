@@ -3,6 +3,7 @@
 use super::problem::Problem;
 use super::query::Query;
 use super::{Api, agents};
+use crate::centres::TenantName;
 use crate::config::centre;
 use crate::config::tree::Node as Tree;
 use axum::Json;
@@ -28,19 +29,10 @@ pub fn stamp(zone: &TimeZone, at: Option<Wall>) -> JsonValue {
 }
 
 /// The tenant's time zone.
-pub async fn zone_of(api: &Api, partition: Partition) -> TimeZone {
-    let centres = api.centres.lock().await;
-    let name = centres
-        .all()
-        .iter()
-        .find(|(of, _)| *of == partition)
-        .and_then(|(_, centre)| centre.tenant.get("time_zone")?.as_str());
-    name.and_then(TimeZone::named).unwrap_or_else(TimeZone::utc)
-}
-
-async fn names(api: &Api) -> Vec<(Partition, String)> {
-    let centres = api.centres.lock().await;
-    centres.all().iter().map(|(partition, centre)| (*partition, centre.name().into())).collect()
+pub fn zone_of(api: &Api, partition: Partition) -> TimeZone {
+    let tenants = api.tenants.all();
+    let found = tenants.iter().find(|tenant| tenant.partition == partition);
+    found.map_or_else(TimeZone::utc, |tenant| tenant.zone.clone())
 }
 
 async fn queues_of(api: &Api, partition: Partition) -> Result<Vec<JsonValue>, Problem> {
@@ -63,14 +55,15 @@ pub async fn status(
     let mut tenants = Vec::new();
     let mut calls = 0;
     let wanted = match &scope.tenant {
-        Some(name) => Some(api.tenant(Some(name)).await?),
+        Some(name) => Some(api.tenant(Some(name))?),
         None => None,
     };
-    for (partition, name) in names(&api).await {
+    for tenant in &*api.tenants.all() {
+        let TenantName { partition, name, zone } = tenant;
+        let partition = *partition;
         if wanted.is_some_and(|wanted| wanted != partition) {
             continue;
         }
-        let zone = zone_of(&api, partition).await;
         let Reply::Agents(agents) = api.ask(partition, Request::Agents).await? else {
             return Err(Problem::internal(&"unexpected answer"));
         };
@@ -78,7 +71,7 @@ pub async fn status(
             return Err(Problem::internal(&"unexpected answer"));
         };
         calls += of_tenant.len();
-        let agents: Vec<_> = agents.iter().map(|agent| agents::shown(agent, &zone)).collect();
+        let agents: Vec<_> = agents.iter().map(|agent| agents::shown(agent, zone)).collect();
         tenants.push(json!({
             "name": name, "queues": queues_of(&api, partition).await?, "agents": agents,
             "calls": of_tenant.len(),
@@ -95,8 +88,8 @@ pub async fn status(
 }
 
 pub async fn list(State(api): State<Api>) -> Json<JsonValue> {
-    let names: Vec<_> =
-        names(&api).await.into_iter().map(|(_, name)| json!({ "name": name })).collect();
+    let tenants = api.tenants.all();
+    let names: Vec<_> = tenants.iter().map(|tenant| json!({ "name": tenant.name })).collect();
     Json(json!({ "tenants": names }))
 }
 
@@ -104,7 +97,7 @@ pub async fn queues(
     State(api): State<Api>,
     Query(scope): Query<Scope>,
 ) -> Result<Json<JsonValue>, Problem> {
-    let partition = api.tenant(scope.tenant.as_deref()).await?;
+    let partition = api.tenant(scope.tenant.as_deref())?;
     Ok(Json(json!({ "skill_queues": queues_of(&api, partition).await? })))
 }
 
@@ -118,7 +111,7 @@ pub async fn route(
     State(api): State<Api>,
     Query(query): Query<RouteQuery>,
 ) -> Result<Json<JsonValue>, Problem> {
-    let partition = api.tenant(query.tenant.as_deref()).await?;
+    let partition = api.tenant(query.tenant.as_deref())?;
     let request = Request::Route { number: query.number };
     let Reply::Route(route) = api.ask(partition, request).await? else {
         return Err(Problem::internal(&"unexpected answer"));
@@ -160,21 +153,32 @@ pub async fn apply(
     let loaded = centre::from_node(&Tree::from_json(&body.centre), "", None).map_err(|faults| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_centre", faults.to_string())
     })?;
-    let mut centres = api.centres.lock().await;
-    let applied = centres
-        .apply(loaded.centre, body.directory.as_deref(), query.dry_run, query.prune)
-        .await
-        .map_err(refused)?;
-    let mut answer = applied.to_json();
-    if applied.version.is_some() {
-        let snapshot = centres.snapshot().map_err(|error| Problem::internal(&error))?;
-        for line in &snapshot.broken {
-            tracing::warn!("{line}");
+    let mut centres = api.centres.clone().lock_owned().await;
+    let runtime = tokio::runtime::Handle::current();
+    // Prompts are read and copied: not on a thread that others wait for. It goes on to its end
+    // also when nobody waits for the answer any more, or the engines would not hear of it.
+    tokio::task::spawn_blocking(move || {
+        let applied = runtime
+            .block_on(centres.apply(
+                loaded.centre,
+                body.directory.as_deref(),
+                query.dry_run,
+                query.prune,
+            ))
+            .map_err(refused)?;
+        let mut answer = applied.to_json();
+        if applied.version.is_some() {
+            let snapshot = centres.snapshot().map_err(|error| Problem::internal(&error))?;
+            for line in &snapshot.broken {
+                tracing::warn!("{line}");
+            }
+            api.node.reconfigure(snapshot.directory, snapshot.library);
+            if let Some(notes) = answer["notes"].as_array_mut() {
+                notes.extend(snapshot.broken.into_iter().map(JsonValue::String));
+            }
         }
-        api.node.reconfigure(snapshot.directory, snapshot.library);
-        if let Some(notes) = answer["notes"].as_array_mut() {
-            notes.extend(snapshot.broken.into_iter().map(JsonValue::String));
-        }
-    }
-    Ok(Json(answer))
+        Ok(Json(answer))
+    })
+    .await
+    .map_err(|error| Problem::internal(&error))?
 }

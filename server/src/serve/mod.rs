@@ -21,7 +21,7 @@ use crate::config::NodeConfig;
 use crate::http::{self, Api};
 use crate::journal::{Batch, Journal, JournalSettings};
 use crate::media::{MediaSettings, MediaThread, MediaWorkers, UdpIo};
-use crate::net::tcp::Tcp;
+use crate::net::tcp::{Tcp, connections_max};
 use crate::net::udp::UdpSet;
 use crate::net::{Bind, SocketSource, raise_descriptor_limit};
 use crate::runtime::{EngineHandle, EngineMetrics, EngineParts, EngineThread, Engines, Inbox};
@@ -56,10 +56,6 @@ const REFRESHED_MAX: usize = 65_536;
 /// One line: why it cannot start.
 pub fn run(config: NodeConfig, file: Option<PathBuf>) -> Result<(), String> {
     crate::telemetry::start(config.log_format, &config.log_level)?;
-    match raise_descriptor_limit() {
-        Ok(limit) => tracing::debug!(limit, "open descriptors"),
-        Err(error) => tracing::warn!(%error, "the limit of open descriptors cannot be raised"),
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(RUNTIME_THREADS)
         .thread_name("io")
@@ -122,7 +118,7 @@ pub(crate) fn start(
         .map_err(|error| error.to_string())?;
     let (handles, inboxes): (Vec<_>, Vec<_>) = mail.into_iter().unzip();
     let engines = Engines::new(handles);
-    let tcp = Tcp::new(engines.clone(), runtime.clone());
+    let tcp = Tcp::new(engines.clone(), runtime.clone(), connections(config));
     let ios = (0..media_workers(config))
         .map(|_| UdpIo::new(source.clone()))
         .collect::<Result<Vec<_>, _>>()
@@ -152,9 +148,8 @@ pub(crate) fn start(
     for listener in sockets.tcp {
         tasks.push(tcp.accept(listener).map_err(|error| error.to_string())?);
     }
-    let centres = Arc::new(tokio::sync::Mutex::new(centres));
-    let api =
-        Api::new(node.clone(), recovered.store.clone(), centres.clone(), &config.name, &token);
+    let api = Api::new(node.clone(), recovered.store.clone(), centres, &config.name, &token);
+    let centres = api.centres.clone();
     tasks.push(serve_http(runtime, sockets.http, api)?);
     Ok(Running {
         node,
@@ -175,8 +170,9 @@ fn recover(config: &NodeConfig, runtime: &tokio::runtime::Handle) -> Result<Reco
         runtime.block_on(Store::open(&config.store_url)).map_err(|error| error.to_string())?;
     let epoch = runtime.block_on(store.next_epoch()).map_err(|error| error.to_string())?;
     let directory = config.data_dir.join("journal");
+    let (projected, _) = runtime.block_on(store.progress()).map_err(|error| error.to_string())?;
     let (journal, open) =
-        Journal::open(&directory, &config.name, epoch, JournalSettings::default())
+        Journal::open(&directory, &config.name, epoch, projected, JournalSettings::default())
             .map_err(|error| error.to_string())?;
     if !open.calls.is_empty() {
         tracing::warn!(
@@ -303,7 +299,6 @@ impl Starting<'_> {
         directory: &Directory,
         number: u16,
     ) -> Result<Vec<Input>, String> {
-        let now = Clock.wall();
         let mut inputs = Vec::new();
         for tenant in &directory.tenants {
             let partition = tenant.partition;
@@ -311,7 +306,7 @@ impl Starting<'_> {
                 continue;
             }
             let known = self.runtime.block_on(async {
-                let bindings = store.bindings(partition, now).await?;
+                let bindings = store.bindings(partition).await?;
                 let agents = store.agent_states(partition).await?;
                 Ok::<_, crate::store::StoreError>((bindings, agents))
             });
@@ -333,6 +328,18 @@ impl Starting<'_> {
         kept.map_err(|error| error.to_string())?;
         Ok(Redacted::new(secret))
     }
+}
+
+/// How many connections are taken, so that descriptors remain for the media ports.
+fn connections(config: &NodeConfig) -> usize {
+    let descriptors = raise_descriptor_limit().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the limit of open descriptors cannot be raised");
+        0
+    });
+    let media = usize::from(config.media_ports.1.saturating_sub(config.media_ports.0)) + 1;
+    let max = connections_max(descriptors, media);
+    tracing::debug!(descriptors, media, connections = max, "open descriptors");
+    max
 }
 
 fn media_workers(config: &NodeConfig) -> u16 {

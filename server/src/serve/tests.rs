@@ -184,7 +184,8 @@ fn arrived(serial: u32) -> Event {
 fn a_call_that_was_cut_off_gets_its_one_record_at_the_next_start() {
     let fixture = Fixture::new();
     let journal = fixture.dir.path().join("journal");
-    let (before, _) = Journal::open(&journal, "hotline-1", 1, JournalSettings::default()).unwrap();
+    let (before, _) =
+        Journal::open(&journal, "hotline-1", 1, 0, JournalSettings::default()).unwrap();
     let mut batch = Batch::default();
     batch.push(&arrived(1));
     batch.push(&arrived(2));
@@ -211,7 +212,7 @@ fn draining_is_seen_from_outside_and_new_calls_are_sent_elsewhere() {
     let running = fixture.start(1).unwrap();
     assert_eq!(running.node.not_ready(), None);
     running.node.draining.store(true, std::sync::atomic::Ordering::Release);
-    running.node.tell(|| crate::runtime::Mail::Freeze(true));
+    running.node.tell(|| crate::runtime::Mail::Drain(true));
     assert!(running.node.not_ready().is_some());
     let peer = udp_peer();
     let invite = options("UDP", 7)
