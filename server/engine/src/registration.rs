@@ -17,13 +17,12 @@ use crate::agents::BY_REGISTRATION;
 use crate::context::Context;
 use crate::event::{EventKind, StoredBinding};
 use crate::input::Output;
-use compact_str::CompactString;
 use hotline_routing::Input;
 use hotline_sip::header::HeaderName;
 use hotline_sip::registrar::{Binding, BindingId, RegistrarEvent};
 use hotline_sip::{Flow, Message, ServerId, Uri};
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the contacts of an address were before a REGISTER: a refresh that moves none of them is
 /// written behind, one that does goes into the journal.
@@ -92,6 +91,13 @@ pub(crate) fn changed(cx: &mut Context<'_>, event: RegistrarEvent, before: &Befo
                 reachable(cx, &aor);
             }
             let Some(binding) = stored(cx, &aor, id) else { return };
+            // Bindings are stored by number and contact: under a new one the old would stay.
+            if let Some(then) = then.filter(|then| then.contact.as_text() != binding.contact) {
+                cx.journal(EventKind::BindingRemoved {
+                    number: aor.to_string(),
+                    contact: then.contact.as_text().into_owned(),
+                });
+            }
             match moved {
                 true => cx.journal(EventKind::BindingAdded { binding }),
                 false => {
@@ -125,9 +131,15 @@ pub(crate) fn changed(cx: &mut Context<'_>, event: RegistrarEvent, before: &Befo
 }
 
 /// Takes stored bindings back. Those that ended meanwhile, or whose softphone is gone, are
-/// reported as removed; an agent left without any has lost its registration.
-pub(crate) fn restore(cx: &mut Context<'_>, bindings: Vec<StoredBinding>) -> Vec<CompactString> {
-    let mut lost: Vec<CompactString> = Vec::new();
+/// reported as removed. Their agents, and those of `by_registration` (whose bindings may have been
+/// lost in any way), have lost their registration if they are left without any: their employee
+/// IDs.
+pub(crate) fn restore(
+    cx: &mut Context<'_>,
+    bindings: Vec<StoredBinding>,
+    by_registration: Vec<String>,
+) -> BTreeSet<String> {
+    let mut lost: BTreeSet<String> = by_registration.into_iter().collect();
     for binding in bindings {
         let number = binding.aor.clone();
         let known = cx.config.softphones.contains_key(number.as_str());
@@ -135,20 +147,22 @@ pub(crate) fn restore(cx: &mut Context<'_>, bindings: Vec<StoredBinding>) -> Vec
         let taken = known && cx.registrar.restore(cx.now, [binding]) == 1;
         if !taken {
             cx.journal(EventKind::BindingRemoved { number: number.to_string(), contact });
-            lost.push(number);
+            lost.extend(cx.config.softphones.get(&*number).map(|phone| phone.employee_id.clone()));
         }
     }
-    lost.sort_unstable();
-    lost.dedup();
-    lost.retain(|number| cx.registrar.lookup(number).is_empty());
+    for (number, phone) in &cx.config.softphones {
+        if !cx.registrar.lookup(number).is_empty() {
+            lost.remove(&phone.employee_id);
+        }
+    }
     unreachable(cx);
     lost
 }
 
-/// The agents of these numbers have lost their registration while nobody watched.
-pub(crate) fn lost(cx: &mut Context<'_>, numbers: &[CompactString]) {
-    for number in numbers {
-        if let Some(agent) = agent_of(cx, number) {
+/// These agents have lost their registration while nobody watched.
+pub(crate) fn lost(cx: &mut Context<'_>, employee_ids: &BTreeSet<String>) {
+    for employee_id in employee_ids {
+        if let Some(agent) = cx.routing.agent(employee_id) {
             cx.routing.handle(cx.now, Input::Unregistered { agent });
         }
     }

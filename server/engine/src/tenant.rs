@@ -13,7 +13,7 @@
 //! Datagrams leave last, behind the journal events that explain them.
 
 use crate::access::{Access, Admission, Door, Tenancy};
-use crate::agents::Agents;
+use crate::agents::{Agents, BY_REGISTRATION};
 use crate::call::Calls;
 use crate::config::{EngineSettings, TenantConfig, Trunk};
 use crate::context::{Context, Counters, User, call_id};
@@ -246,10 +246,15 @@ impl Tenant {
         for binding in &bindings {
             self.know_local(&shared.settings, binding.local);
         }
+        let by_registration = agents
+            .iter()
+            .filter(|agent| agent.session == Some(BY_REGISTRATION))
+            .map(|agent| agent.employee_id.clone())
+            .collect();
         self.parts.routing.handle(now, RoutingInput::Restore { agents });
         self.settle(now, shared);
         let mut cx = self.parts.context(shared, now);
-        let lost = registration::restore(&mut cx, bindings);
+        let lost = registration::restore(&mut cx, bindings, by_registration);
         registration::lost(&mut cx, &lost);
         self.settle(now, shared);
     }

@@ -280,6 +280,41 @@ fn a_restart_takes_bindings_and_states_back_and_signs_nobody_in() {
     assert_eq!(after.agent(DEMO, "1001"), "rest lunch", "a refresh changes nothing");
 }
 
+/// After a long stop the bindings had been cleared away before the engine saw them: agents who were
+/// signed in by their phones stayed idle and were offered calls that nobody heard.
+#[test]
+fn an_agent_without_its_phone_is_not_idle_after_a_restart() {
+    let mut world = World::new();
+    world.sign_on(udp(PHONE), "demo", "1001", "<sip:a@192.0.2.50>");
+    let states = std::mem::take(&mut world.journal).into_iter();
+    let agents: Vec<_> = states
+        .filter_map(|event| match event.kind {
+            EventKind::AgentState { snapshot, .. } => Some(snapshot),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(agents.len(), 1);
+    let mut after = World::new();
+    after.feed(Input::Restore { partition: DEMO, bindings: Vec::new(), agents });
+    assert_eq!(after.agent(DEMO, "1001"), "signed_out registration_lost");
+}
+
+/// A phone came back from another port, with the same instance: its binding was stored anew under
+/// the new contact, and the old one stayed in the store for ever.
+#[test]
+fn a_contact_that_changes_takes_the_old_one_out_of_the_store() {
+    let mut world = World::new();
+    let contact = |port| format!("<sip:a@192.0.2.50:{port}>;+sip.instance=\"<urn:uuid:1>\"");
+    world.sign_on(udp(PHONE), "demo", "1001", &contact(5062));
+    world.news();
+    world.sign_on(udp(PHONE), "demo", "1001", &contact(5064));
+    assert_eq!(
+        world.news(),
+        ["p1 - 1001 sip:a@192.0.2.50:5062", "p1 + 1001 sip:a@192.0.2.50:5064"]
+    );
+    assert_eq!(world.engine.counts().bindings, 1);
+}
+
 #[test]
 fn a_reload_acts_at_once_on_credentials_and_removals() {
     let mut world = World::new();
