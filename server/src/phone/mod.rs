@@ -154,6 +154,13 @@ impl Phone {
         }
     }
 
+    /// What was agreed with the server, which is one host for signalling and media.
+    fn agreed(&mut self, media: Option<StreamParameters>) {
+        let signalling = self.settings.flow.remote.ip();
+        let heard = |media| Event::Media(StreamParameters { signalling, ..media });
+        self.events.extend(media.map(heard));
+    }
+
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
@@ -212,7 +219,7 @@ impl Phone {
         let media = call.ringing_media();
         if let Some((server, response)) = call.answer(&self.settings) {
             self.respond(now, server, response);
-            self.events.extend(media.map(Event::Media));
+            self.agreed(media);
             self.events.push_back(Event::Up);
         }
     }
@@ -240,7 +247,7 @@ impl Phone {
         match call {
             Call::Calling { client, given_up, .. } => {
                 *given_up = true;
-                self.endpoint.cancel(now, *client);
+                self.endpoint.cancel(now, *client, None);
             }
             Call::Ringing { .. } => self.reject(now, 480),
             Call::Up { dialog, .. } => {
@@ -300,7 +307,7 @@ impl Phone {
                 endpoint::Event::Ack { message, .. } => {
                     let settings = &self.settings;
                     let media = self.call.as_mut().and_then(|call| call.acked(&message, settings));
-                    self.events.extend(media.map(Event::Media));
+                    self.agreed(media);
                 }
                 endpoint::Event::AckMissing { server } => {
                     // Of a refusal, nothing is left to hang up.
@@ -368,7 +375,7 @@ impl Phone {
                 let settings = &self.settings;
                 let Some(call) = self.call.as_mut() else { return };
                 let (response, media) = call.reinvited(message, settings);
-                self.events.extend(media.map(Event::Media));
+                self.agreed(media);
                 response
             }
             (Method::Info | Method::Options | Method::Update, true) => {
@@ -439,7 +446,7 @@ impl Phone {
                 if let Some(ack) = ack {
                     self.ack(client, message, &ack);
                 }
-                self.events.extend(media.map(Event::Media));
+                self.agreed(media);
             }
             Purpose::Register { .. } | Purpose::Reinvite | Purpose::Bye => {}
         }
@@ -659,7 +666,7 @@ impl Phone {
             100..=199 => {
                 let media = call.early(message);
                 self.events.push_back(Event::Progress(status));
-                self.events.extend(media.map(Event::Media));
+                self.agreed(media);
             }
             // A 200 that crossed our CANCEL (RFC 3261 §9.1).
             200..=299 if matches!(call, Call::Calling { given_up: true, .. }) => {
@@ -670,7 +677,7 @@ impl Phone {
                 Ok((up, ack, media)) => {
                     self.call = Some(up);
                     self.ack(client, message, &ack);
-                    self.events.extend(media.map(Event::Media));
+                    self.agreed(media);
                     self.events.push_back(Event::Up);
                 }
                 Err(()) => {
