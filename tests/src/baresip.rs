@@ -5,11 +5,12 @@
 //! capture. Ending it takes up to 2 s, since it takes its registration back.
 
 use crate::process::Process;
-use crate::{Centre, Server, audio, centre, s, within};
+use crate::{Centre, Server, audio, centre, during, s, within};
 use serde_json::{Value as Json, json};
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::process::Command;
+use std::time::Duration;
 
 const MODULES: &str = "/usr/lib/baresip/modules";
 const CONTROL_PORT: u16 = 4444;
@@ -37,7 +38,7 @@ pub struct Options {
 }
 
 impl Baresip {
-    /// Starts a softphone at an address, registered at the server. It answers by itself.
+    /// Starts a softphone at an address, registered at the server. It rings until [`Baresip::answer`].
     ///
     /// # Panics
     /// If it does not start.
@@ -59,7 +60,7 @@ impl Baresip {
         );
         let account = format!(
             "<sip:{number}@{};transport={transport}>;auth_user={number};auth_pass={};\
-             outbound=\"sip:{};transport={transport}\";regint=60;answermode=auto;\
+             outbound=\"sip:{};transport={transport}\";regint=60;answermode=manual;\
              audio_codecs=PCMA/8000/1\n",
             of.domain(),
             centre::password(number),
@@ -92,6 +93,17 @@ impl Baresip {
                 return message;
             }
         }
+    }
+
+    /// Waits until a call comes in, lets it ring for a while, and answers it.
+    ///
+    /// # Panics
+    /// If none comes within 10 s.
+    pub fn answer(&mut self, after: Duration) {
+        let rings = within(s(10), || (self.message()["type"] == "CALL_INCOMING").then_some(()));
+        assert!(rings.is_some(), "no call comes in\n{}", self.process.tail());
+        during(after);
+        assert_eq!(self.command("accept", "")["ok"], true, "{}", self.process.tail());
     }
 
     /// The next message of its control port.

@@ -10,6 +10,7 @@ use crate::{centre, s};
 use std::collections::{HashSet, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a phone waits for what must come, unless a test says otherwise.
@@ -35,7 +36,6 @@ pub struct Phone {
     wire: Wire,
     inbox: VecDeque<Message>,
     seen: HashSet<String>,
-    serial: u32,
 }
 
 #[derive(Debug)]
@@ -89,7 +89,6 @@ impl Phone {
             wire,
             inbox: VecDeque::new(),
             seen: HashSet::new(),
-            serial: 0,
         }
     }
 
@@ -166,6 +165,11 @@ impl Phone {
         }
     }
 
+    /// Forgets whatever has come up to now.
+    pub fn forget(&mut self) {
+        while self.receive(TICK).is_some() {}
+    }
+
     /// The first message that fits, within `limit`; the others stay to be received.
     pub fn find(&mut self, limit: Duration, fits: impl Fn(&Message) -> bool) -> Option<Message> {
         let end = Instant::now() + limit;
@@ -222,13 +226,16 @@ impl Phone {
     // ---- requests outside dialogs
 
     /// A new identifier.
-    pub fn mint(&mut self) -> String {
-        self.serial += 1;
+    pub fn mint(&self) -> String {
+        // One count for all phones of the program: a phone that takes the place of another would
+        // repeat its branches, and its requests pass for retransmissions.
+        static SERIAL: AtomicU32 = AtomicU32::new(1);
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let (ip, port) = (self.local.ip(), self.local.port());
-        format!("{}-{ip}-{port}-{}", self.user.trim_start_matches('+'), self.serial)
+        format!("{}-{ip}-{port}-{serial}", self.user.trim_start_matches('+'))
     }
 
-    fn via(&mut self) -> String {
+    fn via(&self) -> String {
         let transport = self.transport();
         let branch = self.mint();
         format!("SIP/2.0/{transport} {};branch=z9hG4bK-{branch};rport", self.local)

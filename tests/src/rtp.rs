@@ -3,6 +3,7 @@
 use crate::audio::Sound;
 use hotline_media::command::Codec;
 use hotline_media::tone;
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,15 @@ pub const PACKET: Duration = Duration::from_millis(20);
 pub const SAMPLES: usize = 160;
 /// RTP payload type of A-law.
 pub const PCMA: u8 = 8;
+const PCMU: u8 = 0;
 const HEADER_BYTES: usize = 12;
+/// The keys by their event codes.
+const KEYS: &[u8] = b"0123456789*#";
+/// The bit that says that an event has ended, in its second byte.
+const EVENT_END: u8 = 0x80;
+/// Packets of an event: the key is down, then up, which is said three times.
+const EVENT_PACKETS: u16 = 5;
+const EVENT_END_PACKETS: u16 = 3;
 
 /// A packet heard.
 #[derive(Clone, Debug)]
@@ -28,6 +37,8 @@ pub struct Heard {
     pub payload_type: u8,
     /// Sequence number.
     pub sequence: u16,
+    /// Time stamp.
+    pub timestamp: u32,
     /// SSRC.
     pub ssrc: u32,
     /// Payload.
@@ -39,6 +50,10 @@ struct Shared {
     heard: Mutex<Vec<Heard>>,
     talk_to: Mutex<Option<SocketAddr>>,
     tone_hz: AtomicU32,
+    /// Whether µ-law is sent, and not A-law.
+    mu_law: AtomicBool,
+    /// Keys still to be pressed, each with the payload type it goes out with.
+    keys: Mutex<VecDeque<(u8, u8)>>,
     stop: AtomicBool,
 }
 
@@ -77,6 +92,31 @@ impl Rtp {
     pub fn talk(&self, to: SocketAddr, tone_hz: u32) {
         self.shared.tone_hz.store(tone_hz, Relaxed);
         *self.shared.talk_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(to);
+    }
+
+    /// The same in µ-law.
+    pub fn talk_in_mu_law(&self, to: SocketAddr, tone_hz: u32) {
+        self.shared.mu_law.store(true, Relaxed);
+        self.talk(to, tone_hz);
+    }
+
+    /// Presses keys while talking, each for 100 ms (RFC 4733), with this payload type.
+    pub fn press(&self, keys: &str, payload_type: u8) {
+        let codes = keys.bytes().filter_map(|key| KEYS.iter().position(|known| *known == key));
+        let mut queue = self.shared.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.extend(codes.map(|code| (code as u8, payload_type)));
+    }
+
+    /// The keys heard so far with this payload type: one for each event that has ended.
+    pub fn keys_heard(&self, payload_type: u8) -> String {
+        let mut ended = Vec::new();
+        for heard in self.heard().iter().filter(|heard| heard.payload_type == payload_type) {
+            let [code, end, ..] = heard.payload[..] else { continue };
+            if end & EVENT_END != 0 && !ended.contains(&(heard.timestamp, code)) {
+                ended.push((heard.timestamp, code));
+            }
+        }
+        ended.iter().filter_map(|(_, code)| KEYS.get(usize::from(*code))).map(|key| char::from(*key)).collect()
     }
 
     /// Sends nothing from now on.
@@ -125,7 +165,7 @@ pub fn sound(heard: &Heard, tones: &[f64]) -> Sound {
 pub fn samples(payload_type: u8, payload: &[u8]) -> Vec<i16> {
     let codec = match payload_type {
         PCMA => Codec::Pcma,
-        0 => Codec::Pcmu,
+        PCMU => Codec::Pcmu,
         _ => return Vec::new(),
     };
     payload.iter().map(|&code| codec.decode(code)).collect()
@@ -136,7 +176,8 @@ fn work(socket: &UdpSocket, shared: &Shared) {
     let mut next = Instant::now();
     let (mut sequence, mut timestamp) = (1_000_u16, 50_000_u32);
     let ssrc = next.elapsed().subsec_nanos() ^ u32::from(local_port(socket)) << 16;
-    let mut tone = (0, Vec::new());
+    let mut tone = (0, Codec::Pcma, Vec::new());
+    let mut key: Option<Key> = None;
     while !shared.stop.load(Relaxed) {
         if let Ok((length, from)) = socket.recv_from(&mut bytes)
             && let Some(heard) = read(&bytes[..length], from)
@@ -150,11 +191,22 @@ fn work(socket: &UdpSocket, shared: &Shared) {
         let hz = shared.tone_hz.load(Relaxed);
         let to = *shared.talk_to.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(to) = to {
-            if tone.0 != hz {
-                tone = (hz, second_of(hz));
+            let (codec, number) = match shared.mu_law.load(Relaxed) {
+                true => (Codec::Pcmu, PCMU),
+                false => (Codec::Pcma, PCMA),
+            };
+            if (tone.0, tone.1) != (hz, codec) {
+                tone = (hz, codec, second_of(hz, codec));
             }
-            let at = usize::from(sequence) % (tone.1.len() / SAMPLES) * SAMPLES;
-            let packet = packet(sequence, timestamp, ssrc, &tone.1[at..at + SAMPLES]);
+            key = key.or_else(|| Key::next(shared, timestamp));
+            let packet = match &mut key {
+                Some(key) => packet(key.payload_type, sequence, key.since, ssrc, &key.payload()),
+                None => {
+                    let at = usize::from(sequence) % (tone.2.len() / SAMPLES) * SAMPLES;
+                    packet(number, sequence, timestamp, ssrc, &tone.2[at..at + SAMPLES])
+                }
+            };
+            key = key.filter(|key| key.sent < EVENT_PACKETS + EVENT_END_PACKETS);
             let _ = socket.send_to(&packet, to);
         }
         sequence = sequence.wrapping_add(1);
@@ -166,16 +218,40 @@ fn local_port(socket: &UdpSocket) -> u16 {
     socket.local_addr().map_or(0, |address| address.port())
 }
 
-/// One second of a tone in A-law, without soft edges: it repeats seamlessly.
-fn second_of(hz: u32) -> Vec<u8> {
-    let samples = tone::sines(&[f64::from(hz)], -10.0, 3_000);
-    // The middle second of three: whole periods, far from the edges.
-    samples[8_000..16_000].iter().map(|&sample| Codec::Pcma.encode(sample)).collect()
+/// A key that is being pressed.
+struct Key {
+    code: u8,
+    payload_type: u8,
+    since: u32,
+    sent: u16,
 }
 
-/// An RTP packet of A-law.
-pub fn packet(sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0x80, PCMA];
+impl Key {
+    fn next(shared: &Shared, now: u32) -> Option<Key> {
+        let (code, payload_type) =
+            shared.keys.lock().unwrap_or_else(PoisonError::into_inner).pop_front()?;
+        Some(Key { code, payload_type, since: now, sent: 0 })
+    }
+
+    /// The payload of its next packet (RFC 4733 §2.3).
+    fn payload(&mut self) -> [u8; 4] {
+        self.sent += 1;
+        let end = if self.sent > EVENT_PACKETS { EVENT_END } else { 0 };
+        let [high, low] = (self.sent.min(EVENT_PACKETS) * SAMPLES as u16).to_be_bytes();
+        [self.code, end | 10, high, low]
+    }
+}
+
+/// One second of a tone, without soft edges: it repeats seamlessly.
+fn second_of(hz: u32, codec: Codec) -> Vec<u8> {
+    let samples = tone::sines(&[f64::from(hz)], -10.0, 3_000);
+    // The middle second of three: whole periods, far from the edges.
+    samples[8_000..16_000].iter().map(|&sample| codec.encode(sample)).collect()
+}
+
+/// An RTP packet.
+pub fn packet(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0x80, payload_type];
     bytes.extend(sequence.to_be_bytes());
     bytes.extend(timestamp.to_be_bytes());
     bytes.extend(ssrc.to_be_bytes());
@@ -192,6 +268,7 @@ fn read(bytes: &[u8], from: SocketAddr) -> Option<Heard> {
         from,
         payload_type: bytes[1] & 0x7f,
         sequence: u16::from_be_bytes([bytes[2], bytes[3]]),
+        timestamp: u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
         ssrc: u32::from_be_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]),
         payload: bytes[HEADER_BYTES..].to_vec(),
     })

@@ -84,6 +84,14 @@ impl Message {
         Some(std::net::SocketAddr::new(address, port))
     }
 
+    /// The payload type that the SDP body gives an encoding.
+    pub fn payload_type(&self, encoding: &str) -> Option<u8> {
+        let maps = self.body.lines().filter_map(|line| line.strip_prefix("a=rtpmap:"));
+        let mut pairs = maps.filter_map(|map| map.split_once(' '));
+        let (number, _) = pairs.find(|(_, name)| name.starts_with(encoding))?;
+        number.parse().ok()
+    }
+
     /// As it goes over the wire.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut text = format!("{}\r\n", self.start);
@@ -114,10 +122,18 @@ pub fn uri_of(value: &str) -> &str {
 
 /// SDP of one audio stream: A-law, µ-law and telephone-event.
 pub fn sdp(audio: std::net::SocketAddr, direction: &str) -> String {
+    let codecs = [(8, "PCMA"), (0, "PCMU"), (101, "telephone-event")];
+    sdp_of(audio, direction, &codecs)
+}
+
+/// SDP of one audio stream with these payload types and encodings, the first preferred.
+pub fn sdp_of(audio: std::net::SocketAddr, direction: &str, codecs: &[(u8, &str)]) -> String {
     let (ip, port) = (audio.ip(), audio.port());
+    let numbers: String = codecs.iter().map(|(number, _)| format!(" {number}")).collect();
+    let maps: String =
+        codecs.iter().map(|(number, name)| format!("a=rtpmap:{number} {name}/8000\r\n")).collect();
     format!(
         "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n\
-         m=audio {port} RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n\
-         a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na={direction}\r\n"
+         m=audio {port} RTP/AVP{numbers}\r\n{maps}a=ptime:20\r\na={direction}\r\n"
     )
 }

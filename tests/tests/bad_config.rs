@@ -77,7 +77,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("on_timeout = { release = true }", "on_timeout = { release = \"no_such_prompt\" }", "skill_queue \"support\": on_timeout"),
     ("on_timeout = { release = true }", "on_timeout = { flow = \"sorry\" }", "skill_queue \"support\": on_timeout"),
     ("type = \"voice\"\nmax", "type = \"fax\"\nmax", "skill_queue \"support\": type = \"fax\"; allowed \"voice\" (the other types are not available yet)"),
-    ("name = \"support\"", "name = \"a name of more than twenty\"", "skill_queue \"a name of more than twenty\": name"),
+    ("[[access_code]]", "[[skill_queue]]\nname = \"longer-than-twenty-letters\"\ndescription = \"x\"\n\n[[access_code]]", "skill_queue \"longer-than-twenty-letters\": name"),
     // Numbers and routes.
     ("code = \"12345\"\ntype", "code = \"12a45\"\ntype", "access_code \"12a45\": code = \"12a45\"; allowed 1–20 characters of 0123456789"),
     ("extension_code = \"1\"", "extension_code = \"1234567890123\"", "called_route \"12345/1234567890123\": extension_code = \"1234567890123\"; allowed 1–12 characters of 0123456789*#"),

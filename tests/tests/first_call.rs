@@ -204,7 +204,7 @@ fn with_sipp_and_baresip(transport: &'static str, sipp_transport: &str) {
     let server = Server::start(setup);
     let (caller_ip, agent_ip) = (server.net.carrier(0), server.net.agent(0));
     let options = Options { number: "1001", transport, tone_hz: AGENT_HZ };
-    let agent = Baresip::start(&server, &of, agent_ip, options);
+    let mut agent = Baresip::start(&server, &of, agent_ip, options);
     server.api().until_agent_is("1001", "idle");
     let capture = Capture::start(server.net.server(), server.dir());
     let mut caller = Sipp::caller(
@@ -215,6 +215,7 @@ fn with_sipp_and_baresip(transport: &'static str, sipp_transport: &str) {
         s(10),
         &["-m", "1", "-rtp_echo", "-t", sipp_transport],
     );
+    agent.answer(s(1));
     caller.succeed(s(30));
     let packets = capture.stop();
 

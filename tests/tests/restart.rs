@@ -99,6 +99,7 @@ fn cut_off_at(moment: Moment) {
     api.until_agent_is("1001", "idle");
 
     // The next call goes to the agent, whatever was before.
+    agent.forget();
     let mut next = Phone::udp(server.net.carrier(1), server.sip(), "4001");
     let mut call = next.invite("123451", next.local);
     next.answered(&mut call);

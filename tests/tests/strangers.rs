@@ -97,7 +97,7 @@ fn a_strangers_audio_is_dropped_and_counted() {
     far.forget();
     let shout = vec![0x2a; rtp::SAMPLES];
     for n in 0..25_u16 {
-        let packet = rtp::packet(n, u32::from(n) * 160, 0xbad, &shout);
+        let packet = rtp::packet(rtp::PCMA, n, u32::from(n) * 160, 0xbad, &shout);
         stranger.send_to(&packet, at_server).unwrap();
         during(rtp::PACKET);
     }

@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 /// The ports that the messages' Vias name; what was sent leaves from the first.
-const PORTS: [u16; 6] = [5060, 5050, 5070, 5061, 5088, 9];
+const PORTS: [u16; 5] = [5060, 5050, 5070, 6050, 19_823];
 /// How long the judge waits for an answer that is due; it comes at once or never.
 const ANSWER_MAX: Duration = s(2);
 /// How long after an OPTIONS sent behind a message an answer to the message may still come.
