@@ -78,7 +78,7 @@ impl Config {
         of.range("priority_raise_s", settings.priority_raise_s, 0, 3600, " (seconds)");
         let queues = self.queues.len();
         if queues > settings.skill_queues_max as usize {
-            of.error("skill_queues", queues, format!("at most {}", settings.skill_queues_max));
+            of.bare("skill_queues", queues, format!("at most {}", settings.skill_queues_max));
         }
     }
 
@@ -135,7 +135,7 @@ impl Config {
         of.range("short_abandon_s", queue.short_abandon_s, 0, 3600, s);
         if !queue.distribution.is_implemented() {
             let allowed = "longest_idle, most_skilled, round_robin, linear";
-            of.error("distribution", key_of(&format!("{:?}", queue.distribution)), allowed);
+            of.error("distribution", &key_of(&format!("{:?}", queue.distribution)), allowed);
         }
         for (field, policy) in policies(queue) {
             check_policy(queue, field, policy, names, &mut of);
@@ -255,7 +255,7 @@ fn check_agent(agent: &Agent, names: &Names<'_>, faults: &mut Faults) {
         of.error("employee_id", id, "1–20 digits");
     }
     if agent.skill_queues.is_empty() {
-        of.error("skill_queues", "[]", "one or many");
+        of.bare("skill_queues", "[]", "one or many");
     }
     let mut seen = BTreeSet::new();
     for skill in &agent.skill_queues {
@@ -296,7 +296,7 @@ fn reaches(code: AccessCodeType, queue: QueueType) -> bool {
 
 fn route_name(route: &CalledRoute) -> String {
     match &route.extension_code {
-        Some(extension) => format!("{} {extension}", route.access_code),
+        Some(extension) => format!("{}/{extension}", route.access_code),
         None => route.access_code.clone(),
     }
 }
@@ -383,17 +383,23 @@ impl Faults {
 }
 
 impl Of<'_> {
-    fn error(&mut self, field: &str, value: impl fmt::Display, allowed: impl Into<String>) {
+    /// A text that is wrong, shown as it is written in a file.
+    fn error(&mut self, field: &str, value: &str, allowed: impl Into<String>) {
+        self.fault(Severity::Error, field, format!("\"{value}\""), allowed.into());
+    }
+
+    /// A value that is wrong and no text.
+    fn bare(&mut self, field: &str, value: impl fmt::Display, allowed: impl Into<String>) {
         self.fault(Severity::Error, field, value.to_string(), allowed.into());
     }
 
-    fn warning(&mut self, field: &str, value: impl fmt::Display, allowed: impl Into<String>) {
-        self.fault(Severity::Warning, field, value.to_string(), allowed.into());
+    fn warning(&mut self, field: &str, value: &str, allowed: impl Into<String>) {
+        self.fault(Severity::Warning, field, format!("\"{value}\""), allowed.into());
     }
 
     fn range(&mut self, field: &str, value: u32, least: u32, most: u32, unit: &str) {
         if !(least..=most).contains(&value) {
-            self.error(field, value, format!("{least}–{most}{unit}"));
+            self.bare(field, value, format!("{least}–{most}{unit}"));
         }
     }
 

@@ -52,37 +52,37 @@ fn each_fault_is_one_line_that_names_object_field_value_and_what_is_allowed() {
     );
     check(
         |c| c.queues[1].name = "b b".into(),
-        &["skill_queue \"b b\": name = b b; allowed 1–20 characters without white space"],
+        &["skill_queue \"b b\": name = \"b b\"; allowed 1–20 characters without white space"],
     );
     check(|c| c.queues[1].name = "å".repeat(20), &[]);
     check(
         |c| c.queues[1].description = String::new(),
-        &["skill_queue \"b\": description = ; allowed 1–50 characters"],
+        &["skill_queue \"b\": description = \"\"; allowed 1–50 characters"],
     );
     check(
         |c| c.queues[1].distribution = Distribution::RingAll,
-        &["skill_queue \"b\": distribution = ring_all; allowed longest_idle, most_skilled, \
+        &["skill_queue \"b\": distribution = \"ring_all\"; allowed longest_idle, most_skilled, \
          round_robin, linear"],
     );
     check(
         |c| c.queues[1].on_busy = Policy::SkillQueue("none".into()),
-        &["skill_queue \"b\": on_busy = none; allowed the name of a skill queue"],
+        &["skill_queue \"b\": on_busy = \"none\"; allowed the name of a skill queue"],
     );
     check(
         |c| c.queues[1].on_busy = Policy::SkillQueue("v".into()),
-        &["skill_queue \"b\": on_busy = v; allowed a skill queue of type voice"],
+        &["skill_queue \"b\": on_busy = \"v\"; allowed a skill queue of type voice"],
     );
     check(
         |c| c.queues[1].on_timeout = Policy::Flow("sorry".into()),
-        &["skill_queue \"b\": on_timeout = sorry; allowed the name of a published flow"],
+        &["skill_queue \"b\": on_timeout = \"sorry\"; allowed the name of a published flow"],
     );
     check(
         |c| c.queues[1] = c.queues[0].clone(),
-        &["skill_queue \"a\": name = a; allowed each once in the tenant"],
+        &["skill_queue \"a\": name = \"a\"; allowed each once in the tenant"],
     );
     check(
         |c| c.agents[0].employee_id = "10x".into(),
-        &["agent \"10x\": employee_id = 10x; allowed 1–20 digits"],
+        &["agent \"10x\": employee_id = \"10x\"; allowed 1–20 digits"],
     );
     check(
         |c| c.agents[0].skill_queues[0].level = 11,
@@ -90,7 +90,7 @@ fn each_fault_is_one_line_that_names_object_field_value_and_what_is_allowed() {
     );
     check(
         |c| c.agents[0].skill_queues[0].queue = "v".into(),
-        &["agent \"1001\": skill_queues = v; allowed queues for agents of type audio"],
+        &["agent \"1001\": skill_queues = \"v\"; allowed queues for agents of type audio"],
     );
     check(
         |c| c.agents[0].skill_queues.clear(),
@@ -98,30 +98,30 @@ fn each_fault_is_one_line_that_names_object_field_value_and_what_is_allowed() {
     );
     check(
         |c| c.called_routes[0].extension_code = Some("1a".into()),
-        &["called_route \"12345 1a\": extension_code = 1a; allowed 1–12 of 0-9 * #"],
+        &["called_route \"12345/1a\": extension_code = \"1a\"; allowed 1–12 of 0-9 * #"],
     );
     check(
         |c| c.called_routes[0].access_code = "9".into(),
-        &["called_route \"9 1\": access_code = 9; allowed an access code of the tenant"],
+        &["called_route \"9/1\": access_code = \"9\"; allowed an access code of the tenant"],
     );
     check(
         |c| c.called_routes[0].destination = Destination::Agent("7".into()),
-        &["called_route \"12345 1\": agent = 7; allowed the employee ID of an agent"],
+        &["called_route \"12345/1\": agent = \"7\"; allowed the employee ID of an agent"],
     );
     check(
         |c| c.called_routes[0].destination = Destination::SkillQueue("v".into()),
-        &["called_route \"12345 1\": skill_queue = v; allowed queues that voice access codes may \
+        &["called_route \"12345/1\": skill_queue = \"v\"; allowed queues that voice access codes may \
          reach"],
     );
     check(
         |c| c.called_routes.push(c.called_routes[0].clone()),
-        &["called_route \"12345 1\": extension_code = 12345 1; allowed each once in the tenant"],
+        &["called_route \"12345/1\": extension_code = \"12345/1\"; allowed each once in the tenant"],
     );
     check(
         |c| c.access_codes[0].code = "+1".into(),
         &[
-            "access_code \"+1\": code = +1; allowed 1–20 digits",
-            "called_route \"12345 1\": access_code = 12345; allowed an access code of the tenant",
+            "access_code \"+1\": code = \"+1\"; allowed 1–20 digits",
+            "called_route \"12345/1\": access_code = \"12345\"; allowed an access code of the tenant",
         ],
     );
     check(|c| c.settings.no_answer_limit = 0, &["tenant \"\": no_answer_limit = 0; allowed 1–100"]);
@@ -138,7 +138,7 @@ fn a_chain_that_returns_is_a_warning() {
     assert_eq!(faults[0].severity, Severity::Warning);
     assert_eq!(
         faults[0].to_string(),
-        "skill_queue \"b\": on_no_agents = a; allowed a chain of overflow that does not return"
+        "skill_queue \"b\": on_no_agents = \"a\"; allowed a chain of overflow that does not return"
     );
     config.queues[0].on_busy = Policy::SkillQueue("a".into());
     assert!(config.validate().iter().any(|fault| fault.severity == Severity::Error));

@@ -97,17 +97,20 @@ pub struct Loaded {
     pub prompts: Vec<(String, String, PathBuf)>,
 }
 
+/// The file of a centre directory: what a fault names, whatever the directory.
+const FILE: &str = "centre.toml";
+
 /// Reads and checks a centre directory. `standard` are the names of the standard prompts that are
 /// always there.
 ///
 /// # Errors
 /// Everything that is wrong, a line each; nothing is half-loaded.
 pub fn load(dir: &Path, standard: &BTreeSet<String>) -> Result<Loaded, Faults> {
-    let file = dir.join("centre.toml");
+    let file = dir.join(FILE);
     let shown = file.display().to_string();
-    let whole = |line, allowed: String| {
+    let whole = |file: &str, line, allowed: String| {
         Faults(vec![Fault {
-            file: shown.clone(),
+            file: file.into(),
             line,
             object: String::new(),
             field: String::new(),
@@ -116,11 +119,11 @@ pub fn load(dir: &Path, standard: &BTreeSet<String>) -> Result<Loaded, Faults> {
         }])
     };
     let text = std::fs::read_to_string(&file).map_err(|error| {
-        whole(0, format!("cannot be read: {error}; a centre directory holds centre.toml"))
+        whole(&shown, 0, format!("cannot be read: {error}; a centre directory holds centre.toml"))
     })?;
-    let root = Node::from_toml(&text).map_err(|(line, what)| whole(line, what))?;
+    let root = Node::from_toml(&text).map_err(|(line, what)| whole(FILE, line, what))?;
     let prompts = prompts_in(&dir.join("prompts"));
-    let mut loaded = from_node(&root, "centre.toml", Some(dir))?;
+    let mut loaded = from_node(&root, FILE, Some(dir))?;
     loaded.prompts = prompts;
     let mut names = standard.clone();
     names.extend(loaded.prompts.iter().map(|(_, name, _)| name.clone()));

@@ -84,7 +84,7 @@ fn each_wrong_value_gives_one_line_that_names_place_object_field_value_and_what_
     check(
         "wrap_up_s = 5",
         "on_timeout = { skill_queue = \"nowhere\" }",
-        "centre.toml:17: skill_queue \"support\": on_timeout = nowhere; allowed the name of a skill queue",
+        "centre.toml:17: skill_queue \"support\": on_timeout = \"nowhere\"; allowed the name of a skill queue",
     );
     check(
         "level = 1",
