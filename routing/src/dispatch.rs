@@ -110,6 +110,7 @@ impl Routing {
                 offer: None,
                 timer: None,
                 leaving: None,
+                pause: None,
             },
         );
         self.offer(call, agent, None);
@@ -195,17 +196,55 @@ impl Routing {
             OfferFailure::NoAnswer => Unavailable::NoAnswer,
             OfferFailure::Rejected | OfferFailure::AgentGone => Unavailable::Rejected,
             OfferFailure::PhoneUnavailable => Unavailable::PhoneUnavailable,
+            OfferFailure::NoCapacity => return self.lacked_capacity(offer),
         };
         let Some(agent) = self.end_offer(offer, unavailable) else { return Ok(()) };
         match why {
             OfferFailure::NoAnswer => self.did_not_answer(agent),
             OfferFailure::Rejected => self.leave_alone(agent, ChangeWhy::Rejected),
             OfferFailure::AgentGone => self.leave_alone(agent, ChangeWhy::AgentGone),
-            OfferFailure::PhoneUnavailable => {
+            OfferFailure::PhoneUnavailable | OfferFailure::NoCapacity => {
                 self.phone_unavailable(agent);
             }
         }
         Ok(())
+    }
+
+    /// Nobody was rung: the caller stays where it is for a moment and the agent keeps its rank.
+    fn lacked_capacity(&mut self, offer: OfferId) -> Result<(), Refusal> {
+        let Some(one) = self.offers.remove(&offer) else { return Err(Refusal::DeadOffer) };
+        let Offer { call, agent, queue, timer } = one;
+        self.timers.cancel(timer);
+        let again = self.now.mono + limits::TRY_AGAIN;
+        let leaving = self.calls.get_mut(&call).is_some_and(|one| {
+            one.offer = None;
+            one.leaving.is_some()
+        });
+        if queue.is_none() {
+            self.forget_call(call);
+            let why = Unavailable::NoCapacity;
+            self.outputs.push_back(Output::AgentUnavailable { call, agent, why });
+        } else if leaving {
+            self.back_to_place(call);
+        } else {
+            // Among the offered it keeps its place and is offered to nobody.
+            let pause = self.timers.set(again, Why::TryAgain(call));
+            if let Some(one) = self.calls.get_mut(&call) {
+                one.pause = Some(pause);
+            }
+        }
+        let pause = self.timers.set(again, Why::LeftAlone(agent));
+        let before = self.agent_mut(agent).left_alone.replace(pause);
+        self.timers.cancel(before);
+        self.becomes_free(agent, false, ChangeWhy::NoCapacity);
+        Ok(())
+    }
+
+    pub(crate) fn try_again(&mut self, call: CallRef) {
+        if let Some(one) = self.calls.get_mut(&call) {
+            one.pause = None;
+            self.back_to_place(call);
+        }
     }
 
     pub(crate) fn offer_time_over(&mut self, offer: OfferId) {

@@ -161,12 +161,15 @@ pub enum Queues {
 /// Why an offer came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OfferFailure {
-    /// It rang without answer (408, 480 after ringing, the phone's own limit).
+    /// It rang without answer (408 after ringing, the phone's own limit).
     NoAnswer,
     /// Declined (486, 600, 603, or a button).
     Rejected,
-    /// The phone could not be reached (480 and 503 at once, transport failure, no binding).
+    /// The phone could not be reached (480, 503, transport failure, no binding).
     PhoneUnavailable,
     /// Answered, but gone before connected.
     AgentGone,
+    /// Nothing was rung: a resource of ours is missing for the moment. The agent keeps its rank
+    /// and the caller its place; both are left alone for [`crate::limits::TRY_AGAIN`].
+    NoCapacity,
 }

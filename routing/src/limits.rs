@@ -22,3 +22,6 @@ pub const AGENT_CALL_OFFER_TIME_S: u64 = 20;
 pub const AGENT_CALL_MOBILE_OFFER_TIME_S: u64 = 40;
 /// Step of priority in nanoseconds of waiting when age does not raise: longer than any wait.
 pub const PRIORITY_STEP_NS: i64 = 10 * 86_400 * 1_000_000_000;
+
+/// After an offer that failed for want of a resource of ours: until the caller is offered again.
+pub const TRY_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);

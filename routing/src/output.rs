@@ -184,6 +184,8 @@ pub enum Unavailable {
     PhoneUnavailable,
     /// The agent left while it rang (480).
     Withdrawn,
+    /// A resource of ours is missing (503).
+    NoCapacity,
 }
 
 /// What a session is told.

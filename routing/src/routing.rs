@@ -49,6 +49,8 @@ pub(crate) struct Call {
     pub(crate) timer: Option<TimerKey>,
     /// Leaves the queue for this reason as soon as the running offer has failed.
     pub(crate) leaving: Option<OverflowWhy>,
+    /// Is offered to nobody until then, although it has no offer.
+    pub(crate) pause: Option<TimerKey>,
 }
 
 /// An offer that rings or was answered and is not yet connected.
@@ -162,6 +164,7 @@ impl Routing {
                 Why::WaitingTime(call) => self.waiting_time_over(call),
                 Why::WrapUp(agent) => self.wrap_up_over(agent),
                 Why::LeftAlone(agent) => self.left_alone_over(agent),
+                Why::TryAgain(call) => self.try_again(call),
                 Why::Drain(queue) => self.drain(queue),
                 Why::Match(queue) => self.match_queue(queue),
             }

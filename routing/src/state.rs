@@ -95,6 +95,8 @@ pub enum ChangeWhy {
     Rejected,
     /// The phone could not be reached.
     PhoneUnavailable,
+    /// The offer failed for want of a resource of ours.
+    NoCapacity,
     /// The agent was gone between answering and being connected.
     AgentGone,
     /// The offer was withdrawn: the caller is gone.

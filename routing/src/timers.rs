@@ -19,6 +19,8 @@ pub enum Why {
     WrapUp(AgentRef),
     /// The pause after a rejection is over: the agent may be offered calls.
     LeftAlone(AgentRef),
+    /// A caller whose offer failed for want of a resource of ours is tried again.
+    TryAgain(CallRef),
     /// More callers of a queue without agents have to leave than fit in one step.
     Drain(QueueRef),
     /// More callers and agents of a queue fit together than fit in one step.

@@ -133,6 +133,7 @@ impl Routing {
                 offer: None,
                 timer,
                 leaving: None,
+                pause: None,
             },
         );
         self.outputs.push_back(Output::Queued { call, queue, position, place, until });
@@ -181,6 +182,7 @@ impl Routing {
     pub(crate) fn forget_call(&mut self, call: CallRef) -> Option<Call> {
         let one = self.calls.remove(&call)?;
         self.timers.cancel(one.timer);
+        self.timers.cancel(one.pause);
         if let Some(queue) = one.queue.and_then(|queue| self.queue_mut(queue)) {
             queue.waiting.remove(&one.place);
             queue.offered.remove(&one.place);

@@ -660,3 +660,42 @@ fn a_decision_is_explained() {
     assert_eq!(verdicts, [(agent("2"), "chosen"), (agent("1"), "behind"), (agent("3"), "busy")]);
     assert_eq!(decision.chosen.unwrap().agent, agent("2"));
 }
+
+/// All ports of a media worker were in use when an agent's turn came: the caller who had waited
+/// longest was hung up for it. Now it keeps its place and is tried again, and the agent its rank.
+#[test]
+fn for_want_of_a_port_the_caller_keeps_its_place_and_the_agent_its_rank() {
+    let agents: &[(&str, &[&str])] = &[("1001", &["support"]), ("1002", &["support"])];
+    let mut centre = Centre::new(config(&["support"], agents));
+    centre.signs_in("1001");
+    centre.pass(1.0);
+    centre.arrives(1, "support");
+    assert_eq!(centre.arrives(2, "support"), ["call 2 waits in support at 2"]);
+    assert_eq!(
+        centre.fails(1, OfferFailure::NoCapacity),
+        ["1001: Offered → Idle (NoCapacity)"]
+    );
+    assert_eq!(centre.routing.position(CallRef(1)), Some((centre.queue("support"), 1)));
+    assert_eq!(centre.routing.position(CallRef(2)), Some((centre.queue("support"), 2)));
+    assert_eq!(
+        centre.pass(1.0),
+        [
+            "1001: Idle → Offered (Offered)",
+            "offer 2: call 1 of support to 1001 for 20 s",
+        ]
+    );
+    centre.fails(2, OfferFailure::NoCapacity);
+    // Meanwhile it may hang up, or have waited too long.
+    centre.gone(1);
+    centre.signs_in("1002");
+    centre.pass(1.0);
+    assert_eq!(centre.state("1001"), AgentState::Idle, "the second caller went to 1002");
+    centre.gone(2);
+    centre.pass(2.0);
+    assert!(centre.arrives(3, "support")[2].contains("to 1001"), "its rank was kept");
+    centre.fails(4, OfferFailure::NoCapacity);
+    centre.gone(3);
+    centre.pass(2.0);
+    centre.assert_quiet();
+    assert_eq!(centre.routing.timers_len(), 0);
+}
