@@ -13,6 +13,10 @@ use std::collections::BTreeMap;
 /// Legs open at once; more find no port.
 const LEGS_MAX: usize = 200_000;
 
+/// One port of so many of a worker is kept for second legs: whoever waits in a queue can still be
+/// connected when no new call is admitted any more.
+const RESERVE: usize = 8;
+
 /// Which of `engines` engines opened a leg.
 pub fn engine_of_leg(leg: LegRef, engines: u16) -> u16 {
     (leg.leg % u32::from(engines.max(1))) as u16
@@ -23,10 +27,27 @@ pub fn engine_of_leg(leg: LegRef, engines: u16) -> u16 {
 pub(crate) struct PortPool {
     engine: u16,
     engines: u16,
-    free: BTreeMap<u16, Vec<PortGrant>>,
+    workers: BTreeMap<u16, Ports>,
     free_count: usize,
     slots: Vec<Slot>,
     vacant: Vec<u32>,
+}
+
+/// The ports of one worker.
+#[derive(Debug, Default)]
+struct Ports {
+    free: Vec<PortGrant>,
+    /// Legs that hold one.
+    used: usize,
+    /// The most there have been, free and in use: those that rest are counted too.
+    known: usize,
+}
+
+impl Ports {
+    /// What may be given to a call's first leg: the rest is kept for second legs.
+    fn for_first_legs(&self) -> usize {
+        self.free.len().saturating_sub(self.known / RESERVE)
+    }
 }
 
 #[derive(Debug)]
@@ -41,7 +62,7 @@ impl PortPool {
         PortPool {
             engine,
             engines: engines.max(1),
-            free: BTreeMap::new(),
+            workers: BTreeMap::new(),
             free_count: 0,
             slots: Vec::new(),
             vacant: Vec::new(),
@@ -52,13 +73,16 @@ impl PortPool {
     pub(crate) fn grant(&mut self, ports: Vec<PortGrant>) {
         self.free_count += ports.len();
         for port in ports {
-            self.free.entry(port.worker).or_default().push(port);
+            let worker = self.workers.entry(port.worker).or_default();
+            worker.free.push(port);
+            worker.known = worker.known.max(worker.free.len() + worker.used);
         }
     }
 
-    /// A new leg on a free port: on the worker of a call's first leg if `near` names it and it has
-    /// one (two legs of one worker are forwarded without decoding), else on the worker with the
-    /// most free ports. `None`: 503 with Retry-After.
+    /// A new leg on a free port. A call's second leg names with `near` the worker of the first: it
+    /// gets a port of that one or none, for legs of different workers cannot be bridged. A first
+    /// leg goes to the worker with the most free ports, of which some are kept for second legs.
+    /// `None`: no port (503 with Retry-After for a first leg).
     pub(crate) fn open(
         &mut self,
         owner: Partition,
@@ -67,15 +91,15 @@ impl PortPool {
         if self.slots.len() - self.vacant.len() >= LEGS_MAX {
             return None;
         }
-        let near = near.filter(|worker| self.free.get(worker).is_some_and(|free| !free.is_empty()));
         let worker = near.or_else(|| {
             // Of equals the first: the same run twice is the same run.
-            let most = |a: &(&u16, &Vec<PortGrant>), b: &(&u16, &Vec<PortGrant>)| {
-                a.1.len().cmp(&b.1.len()).then(b.0.cmp(a.0))
-            };
-            self.free.iter().max_by(most).map(|(worker, _)| *worker)
+            let able = self.workers.iter().map(|(number, ports)| (ports.for_first_legs(), number));
+            let able = able.filter(|(free, _)| *free > 0);
+            able.max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(a.1))).map(|(_, number)| *number)
         })?;
-        let port = self.free.get_mut(&worker)?.pop()?;
+        let ports = self.workers.get_mut(&worker)?;
+        let port = ports.free.pop()?;
+        ports.used += 1;
         self.free_count -= 1;
         let slot = self.vacant.pop().unwrap_or_else(|| {
             self.slots.push(Slot { generation: 0, owner: None });
@@ -107,6 +131,9 @@ impl PortPool {
         if let Some(entry) = self.slots.get_mut(slot as usize) {
             entry.owner = None;
             self.vacant.push(slot);
+            if let Some(ports) = self.workers.get_mut(&leg.worker) {
+                ports.used = ports.used.saturating_sub(1);
+            }
         }
     }
 
@@ -141,9 +168,36 @@ mod tests {
         assert_eq!((first.worker, port.worker), (1, 1), "the worker with most ports");
         let (second, _) = pool.open(Partition(1), Some(first.worker)).unwrap();
         assert_eq!(second.worker, first.worker);
-        let (third, _) = pool.open(Partition(2), Some(7)).unwrap();
-        assert_eq!(third.worker, 0, "an unknown worker is no reason to fail");
+        assert_eq!(pool.open(Partition(2), Some(7)), None, "an unknown worker has no ports");
+        let (third, _) = pool.open(Partition(2), None).unwrap();
+        assert_eq!(third.worker, 0);
         assert_eq!((pool.free(), pool.legs()), (2, 3));
+    }
+
+    /// The caller's worker had no port left, so the agent's leg was opened on another, and could
+    /// not be bridged: two people on the line who heard nothing. Now it gets none, and ports are
+    /// kept so that this is rare: what new calls may not have, second legs may.
+    #[test]
+    fn second_legs_never_stray_and_have_ports_kept_for_them() {
+        let mut pool = PortPool::new((0, 1));
+        pool.grant(grants(0, 20000..20032));
+        pool.grant(grants(1, 30000..30032));
+        let mut firsts = Vec::new();
+        while let Some((leg, _)) = pool.open(Partition(1), None) {
+            firsts.push(leg);
+        }
+        assert_eq!(firsts.len(), 28, "of 16 ports each worker keeps 2");
+        let on = |worker: u16| firsts.iter().find(|leg| leg.worker == worker).unwrap();
+        for _ in 0..2 {
+            let (second, _) = pool.open(Partition(1), Some(on(0).worker)).unwrap();
+            assert_eq!(second.worker, 0);
+        }
+        assert_eq!(pool.open(Partition(1), Some(0)), None, "though the other worker has two");
+        // A port at rest is not free, and does not shrink what is kept.
+        pool.closed(*on(1));
+        assert_eq!(pool.open(Partition(1), None), None);
+        pool.grant(grants(1, 30040..30042));
+        assert_eq!(pool.open(Partition(1), None).unwrap().0.worker, 1);
     }
 
     #[test]
