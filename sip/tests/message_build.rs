@@ -63,7 +63,7 @@ fn ack_and_cancel_follow_their_invite() {
     let busy = ResponseBuilder::new(&sent, 486).to_tag("theirs").finish().unwrap();
     for (message, method, tag) in [
         (ack_for_failure(&sent, &parse(busy)).unwrap(), Method::Ack, Some("theirs")),
-        (cancel_for(&sent).unwrap(), Method::Cancel, None),
+        (cancel_for(&sent, None).unwrap(), Method::Cancel, None),
     ] {
         let message = parse(message);
         assert_eq!(validate_request(&message), Ok(()));

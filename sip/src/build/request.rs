@@ -163,21 +163,23 @@ impl RequestBuilder {
 /// # Errors
 /// The INVITE was not made by us: it lacks a mandatory header.
 pub fn ack_for_failure(invite: &Message, response: &Message) -> Result<Bytes, BuildError> {
-    within_transaction(invite, Method::Ack, response)
+    within_transaction(invite, Method::Ack, response, None)
 }
 
-/// The CANCEL of a request (RFC 3261 §9.1): all but the method as in the request.
+/// The CANCEL of a request (RFC 3261 §9.1): all but the method as in the request, and why, as the
+/// value of a Reason (RFC 3326).
 ///
 /// # Errors
 /// The request was not made by us: it lacks a mandatory header.
-pub fn cancel_for(request: &Message) -> Result<Bytes, BuildError> {
-    within_transaction(request, Method::Cancel, request)
+pub fn cancel_for(request: &Message, reason: Option<&str>) -> Result<Bytes, BuildError> {
+    within_transaction(request, Method::Cancel, request, reason)
 }
 
 fn within_transaction(
     request: &Message,
     method: Method,
     to_of: &Message,
+    reason: Option<&str>,
 ) -> Result<Bytes, BuildError> {
     let value = |message: &Message, name| {
         message.header(name).map(Bytes::copy_from_slice).ok_or(BuildError::Missing(name))
@@ -196,6 +198,9 @@ fn within_transaction(
     put_line(&mut out, b"To", &value(to_of, HeaderName::To)?);
     put_line(&mut out, b"Call-ID", &value(request, HeaderName::CallId)?);
     put_cseq(&mut out, cseq.number, &method);
+    if let Some(reason) = reason.filter(|reason| !reason.contains(['\r', '\n'])) {
+        put_line(&mut out, b"Reason", reason.as_bytes());
+    }
     Parts::default().finish(out)
 }
 

@@ -44,6 +44,8 @@ pub(super) struct Client<U> {
     user: Option<U>,
     pub(super) running: Running,
     cancel: Cancel,
+    /// Why it is cancelled: the value of a Reason.
+    cancel_reason: Option<Box<str>>,
     forks: SmallVec<[Fork; 1]>,
 }
 
@@ -101,6 +103,7 @@ impl<U: Clone> Endpoint<U> {
             user,
             running: Running::default(),
             cancel: Cancel::No,
+            cancel_reason: None,
             forks: SmallVec::new(),
         };
         let key = client.key();
@@ -115,17 +118,24 @@ impl<U: Clone> Endpoint<U> {
 
     /// Cancels an INVITE: the CANCEL leaves after the first provisional response. The user still
     /// gets the final response, a 2xx that crossed it included, or `Timeout`.
-    pub fn cancel(&mut self, now: Now, client: ClientId) {
-        let Some(invite) = self.client_mut(client) else { return };
+    ///
+    /// `reason` is the value of its Reason (RFC 3326). `true` if the CANCEL leaves at once.
+    pub fn cancel(&mut self, now: Now, client: ClientId, reason: Option<&str>) -> bool {
+        let Some(invite) = self.client_mut(client) else { return false };
         if invite.cancel != Cancel::No {
-            return;
+            return false;
         }
+        invite.cancel_reason = reason.map(Box::from);
         match invite.state {
             ClientState::Calling(_) => invite.cancel = Cancel::Wanted,
-            ClientState::Proceeding => self.send_cancel(now, client),
+            ClientState::Proceeding => {
+                self.send_cancel(now, client);
+                return true;
+            }
             // Answered already, or no INVITE: there is nothing to cancel.
             _ => {}
         }
+        false
     }
 
     fn send_cancel(&mut self, now: Now, id: ClientId) {
@@ -133,8 +143,9 @@ impl<U: Clone> Endpoint<U> {
         invite.cancel = Cancel::Sent;
         let (flow, branch) = (invite.flow, invite.branch);
         // Our own bytes can be read back; if not, the INVITE just runs on.
+        let reason = invite.cancel_reason.take();
         let Ok(request) = Message::parse(invite.request.clone()) else { return };
-        let Ok(bytes) = cancel_for(&request) else { return };
+        let Ok(bytes) = cancel_for(&request, reason.as_deref()) else { return };
         self.add_client(now, Method::Cancel, flow, branch, bytes, None);
         let wait = self.config.timers.give_up();
         self.act_for_client(now, id, Action::Start(Timer::Cancelled, wait), None);

@@ -63,7 +63,7 @@ fn run(lab: &mut Lab, steps: Vec<Step>) {
                 lab.endpoint.respond(lab.now, server, response).unwrap();
             }
             Step::Cancel(of) if !clients.is_empty() => {
-                lab.endpoint.cancel(lab.now, clients[of % clients.len()]);
+                lab.endpoint.cancel(lab.now, clients[of % clients.len()], None);
             }
             Step::Ack { of, tag } if !clients.is_empty() => {
                 lab.ack(clients[of % clients.len()], &format!("t{tag}"));
@@ -76,7 +76,7 @@ fn run(lab: &mut Lab, steps: Vec<Step>) {
     }
     // The user answers what it owes and gives up what rings for ever; then all must end.
     for client in clients {
-        lab.endpoint.cancel(lab.now, client);
+        lab.endpoint.cancel(lab.now, client, None);
     }
     for server in lab.servers.clone() {
         if let Some(request) = lab.endpoint.request_of(server) {

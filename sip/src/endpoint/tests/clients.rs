@@ -85,7 +85,7 @@ fn two_forks_answer_and_a_lost_ack_is_sent_again_by_the_endpoint() {
 fn a_cancel_waits_for_the_provisional_response() {
     let mut lab = Lab::new(Transport::Udp);
     let client = lab.request(Method::Invite);
-    lab.endpoint.cancel(lab.now, client);
+    lab.endpoint.cancel(lab.now, client, None);
     lab.until(100);
     lab.check(&["0 → INVITE"]);
     lab.answer(Method::Invite, 100, "");
@@ -104,12 +104,12 @@ fn a_200_that_crosses_the_cancel_is_delivered() {
     let mut lab = Lab::new(Transport::Tcp);
     let client = lab.request(Method::Invite);
     lab.answer(Method::Invite, 180, "b");
-    lab.endpoint.cancel(lab.now, client);
+    lab.endpoint.cancel(lab.now, client, None);
     lab.drain();
     lab.answer(Method::Invite, 200, "b");
     lab.ack(client, "b");
     lab.answer(Method::Cancel, 481, "b");
-    lab.endpoint.cancel(lab.now, client);
+    lab.endpoint.cancel(lab.now, client, None);
     lab.quiet();
     lab.check(&[
         "0 → INVITE",
@@ -127,7 +127,7 @@ fn a_cancelled_invite_without_final_response_ends() {
     let client = lab.request(Method::Invite);
     lab.answer(Method::Invite, 180, "b");
     lab.until(10_000);
-    lab.endpoint.cancel(lab.now, client);
+    lab.endpoint.cancel(lab.now, client, None);
     lab.drain();
     lab.quiet();
     lab.check(&[
