@@ -82,6 +82,7 @@ impl Worker {
         let Some(place) = self.place_of(reference) else { return };
         let first_report = now + rtcp::interval(&mut self.rng, true);
         let Some(leg) = self.leg_mut(place) else { return };
+        let turned = leg.stream.is_some_and(|before| before.direction != stream.direction);
         let before = leg.source.and_then(|source| source.learned());
         match &mut leg.source {
             Some(source) => source.signal(stream.remote, stream.signalling),
@@ -93,7 +94,8 @@ impl Worker {
         if !stream.direction.receives() {
             leg.silent_since = None;
             leg.last_packet = None;
-        } else if leg.silent_since.is_none() {
+        } else if leg.silent_since.is_none() || turned {
+            // After a hold silence counts anew: what was said during it is forgotten.
             leg.silent_since = Some(now);
             leg.silent_reported = false;
         }

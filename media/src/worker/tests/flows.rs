@@ -422,6 +422,40 @@ fn silence_is_reported_once_until_rtp_comes_again() {
     assert_eq!(silences(&bed), 2, "a peer that may not send is not silent");
 }
 
+/// A peer that holds may send music, and often does not; the silence was reported and rightly
+/// ignored. When it took the call back and was never heard again, nothing was reported any more.
+#[test]
+fn silence_after_a_hold_is_reported_although_silence_during_it_was() {
+    let mut bed = Bed::new();
+    bed.command(Command::Open { leg: leg(0), port: grant(0), silence_limit_s: 5 });
+    let set = |bed: &mut Bed, direction: Direction| {
+        let stream = StreamParameters { direction, ..stream(0, Pcma) };
+        bed.command(Command::SetRemote { leg: leg(0), stream });
+    };
+    let silences = |bed: &Bed| {
+        bed.events.iter().filter(|event| matches!(event, Event::Silent { .. })).count()
+    };
+    set(&mut bed, Direction::SendRecv);
+    bed.receive(0, peer(0), &audio(1));
+    set(&mut bed, Direction::RecvOnly);
+    bed.run(6_000);
+    assert_eq!(silences(&bed), 1);
+    set(&mut bed, Direction::SendRecv);
+    bed.run(4_900);
+    assert_eq!(silences(&bed), 1);
+    bed.run(200);
+    assert_eq!(silences(&bed), 2);
+}
+
+/// One of the legs was on another worker: nothing was bridged, and nothing was said.
+#[test]
+fn a_bridge_that_cannot_be_made_is_reported() {
+    let mut bed = Bed::with_legs(&[Pcma]);
+    let other = LegRef { worker: 2, ..leg(9) };
+    bed.command(Command::Bridge { a: leg(0), b: other });
+    assert_eq!(bed.events, [Event::NotBridged { leg: leg(0), other }]);
+}
+
 #[test]
 fn reports_say_what_was_sent_and_heard_and_the_last_says_goodbye() {
     use crate::rtcp::{RtcpPacket, parse, report_blocks};
