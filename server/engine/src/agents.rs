@@ -223,6 +223,7 @@ fn change_name(why: ChangeWhy) -> &'static str {
         ChangeWhy::NoAnswer => "no_answer",
         ChangeWhy::Rejected => "rejected",
         ChangeWhy::PhoneUnavailable => "phone_unavailable",
+        ChangeWhy::NoCapacity => "no_capacity",
         ChangeWhy::AgentGone => "agent_gone",
         ChangeWhy::CallerGone => "caller_gone",
         ChangeWhy::Dials => "dials",

@@ -17,7 +17,9 @@ use crate::request;
 use crate::tenant::{Part, Shared, Tenant};
 use hotline_base::{Epoch, Mono, Now, Partition, Rng};
 use hotline_media::command::{Event as MediaEvent, LegRef};
-use hotline_sip::{ConnectionId, Flow, Mark};
+use hotline_sip::build::ResponseBuilder;
+use hotline_sip::header::HeaderName;
+use hotline_sip::{ConnectionId, Flow, Mark, Message, Method};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -70,6 +72,7 @@ impl Engine {
             rng,
             out: VecDeque::new(),
             counters: Counters::default(),
+            draining: false,
             frozen: false,
             settings,
         };
@@ -96,8 +99,9 @@ impl Engine {
                 if let Some(connection) = flow.connection {
                     self.connections.insert(connection, flow);
                 }
-                // The partition may have been removed since the front door looked: the sender
-                // repeats its request and is placed anew.
+                if !self.tenants.contains_key(&partition) {
+                    return self.no_such_dialog(flow, &message);
+                }
                 self.with(partition, |tenant, shared| tenant.receive(now, shared, flow, message));
             }
             Input::FlowClosed { connection } => {
@@ -116,6 +120,7 @@ impl Engine {
                     tenant.restore(now, shared, bindings, agents);
                 });
             }
+            Input::Drain(draining) => self.shared.draining = draining,
             Input::Freeze(frozen) => {
                 self.shared.frozen = frozen;
                 self.each(|tenant, shared| tenant.freeze(now, shared, frozen));
@@ -192,6 +197,27 @@ impl Engine {
         self.with(owner, |tenant, shared| tenant.media(now, shared, event));
         if let (true, Some(leg)) = (closed, leg) {
             self.shared.ports.closed(leg);
+        }
+    }
+
+    /// The partition was removed: a request inside one of its dialogs gets 481 (RFC 3261
+    /// §12.2.2), so that the peer ends its side. Any other the sender repeats, to be placed anew.
+    fn no_such_dialog(&mut self, flow: Flow, request: &Message) {
+        let in_dialog = request.is_request() && request.to().is_ok_and(|to| to.tag().is_some());
+        if !in_dialog || request.is(&Method::Ack) {
+            return;
+        }
+        let Ok(via) = request.top_via() else { return };
+        let mut reply = flow;
+        if !flow.transport.is_reliable() && via.rport().is_none() {
+            reply.remote.set_port(via.port.unwrap_or(flow.transport.default_port()));
+        }
+        self.shared.counters.refused += 1;
+        let response = ResponseBuilder::new(request, 481)
+            .header(HeaderName::Server, &self.shared.settings.user_agent)
+            .source(flow.remote);
+        if let Ok(bytes) = response.finish() {
+            self.shared.out.push_back(Output::Send { flow: reply, bytes });
         }
     }
 
@@ -284,6 +310,7 @@ fn leg_of(event: &MediaEvent) -> Option<LegRef> {
         | MediaEvent::Digit { leg, .. }
         | MediaEvent::SourceLearned { leg, .. }
         | MediaEvent::Silent { leg, .. }
+        | MediaEvent::NotBridged { leg, .. }
         | MediaEvent::Closed { leg, .. } => Some(*leg),
         MediaEvent::Granted { .. } => None,
     }

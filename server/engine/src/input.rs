@@ -60,7 +60,11 @@ pub enum Input {
         /// Its agents' states.
         agents: Vec<hotline_routing::RestoredAgent>,
     },
-    /// Stop taking new calls (503 with Retry-After) and offering; calls in progress go on.
+    /// Stop taking new calls (503 with Retry-After), or take them again. Calls in progress go on
+    /// as ever: who waits is offered to agents. For stopping a node.
+    Drain(bool),
+    /// Stop taking new calls and offering; calls in progress go on. For the moment in which a
+    /// partition is handed over.
     Freeze(bool),
     /// Release every call now.
     ReleaseAll,

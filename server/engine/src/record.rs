@@ -14,7 +14,8 @@ pub struct CallRecord {
     pub trunk: Option<String>,
     /// The caller's SIP Call-ID.
     pub caller_sip_call_id: String,
-    /// The SIP Call-ID towards the agent who answered, or was offered the call last.
+    /// The SIP Call-ID towards the agent who answered, or who is being rung; see the offers for
+    /// those that failed.
     pub agent_sip_call_id: Option<String>,
     /// Number as dialled, after the trunk's rules.
     pub dialled: String,
@@ -46,13 +47,14 @@ pub struct CallRecord {
     pub connected: Option<Wall>,
     /// The end.
     pub released: Option<Wall>,
-    /// Waiting time in ms: first queued to answered, or to the end.
+    /// Waiting time in ms: first queued to answered, or to out of the last queue.
     pub waiting_ms: u64,
     /// Talk time in ms: connected to the end.
     pub talk_ms: u64,
     /// Q.850 cause of the end.
     pub q850: u8,
-    /// SIP status the call ended with towards the caller, when it was never answered there.
+    /// Final SIP status of the caller's INVITE: 200 once it was answered there, by an agent or to
+    /// play something. `None` for a call that the end of the process cut off.
     pub sip_status: Option<u16>,
     /// Who released the call.
     pub released_by: Option<ReleasedBy>,
@@ -88,6 +90,9 @@ pub struct OfferRecord {
     pub ended: Option<Wall>,
     /// How it ended: `answered`, `no_answer`, `rejected`, `phone_unavailable`, `withdrawn`, `gone`.
     pub outcome: Option<String>,
+    /// The SIP Call-ID of its INVITEs.
+    #[serde(default)]
+    pub sip_call_id: Option<String>,
 }
 
 /// Who ended a call.

@@ -51,6 +51,9 @@ pub(crate) struct Shared {
     pub rng: Rng,
     pub out: VecDeque<Output>,
     pub counters: Counters,
+    /// No new calls.
+    pub draining: bool,
+    /// No new calls, and nothing is offered.
     pub frozen: bool,
 }
 
@@ -107,7 +110,7 @@ impl Parts {
             rng: &mut shared.rng,
             out: &mut shared.out,
             counters: &mut shared.counters,
-            frozen: shared.frozen || self.leaving,
+            frozen: shared.frozen || shared.draining || self.leaving,
         }
     }
 }
@@ -187,7 +190,7 @@ impl Tenant {
             config: &parts.config,
             tenancy: &parts.tenancy,
             settings: &shared.settings,
-            frozen: shared.frozen || parts.leaving,
+            frozen: shared.frozen || shared.draining || parts.leaving,
         };
         match shared.access.judge(door, &flow, &request) {
             Admission::Answer(response) => self.answer(shared, flow, &request, response),

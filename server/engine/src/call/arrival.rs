@@ -63,6 +63,11 @@ impl Refusal {
         Refusal { header: Some((name, value)), ..self }
     }
 
+    /// 486: an agent in a call dials another.
+    pub fn engaged() -> Refusal {
+        Refusal::cause(486, 17)
+    }
+
     /// 503 with Retry-After.
     pub fn no_capacity(q850: u16) -> Refusal {
         Refusal::cause(503, q850).with(HeaderName::RetryAfter, RETRY_AFTER_S.to_owned())
@@ -326,6 +331,7 @@ fn begin(
         presented: (!identity.withheld && !identity.number.is_empty()).then_some(identity.number),
         priority: resolution.map_or(0, |found| found.priority),
         queue: None,
+        waits_until: None,
         in_routing: false,
         last_leg: 0,
         times: Times::default(),

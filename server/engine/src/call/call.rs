@@ -26,7 +26,7 @@ use crate::event::EventKind;
 use crate::id::CallId;
 use crate::input::Output;
 use crate::record::{CallRecord, QueueVisit, ReleaseReason, ReleasedBy};
-use hotline_base::{Mono, TimerId, Wall};
+use hotline_base::{Mono, Now, TimerId, Wall};
 use hotline_media::command::{Command, PlayEnd, PlayId};
 use hotline_routing::config::{AnnounceOnAnswer, AnswerSupervision};
 use hotline_routing::{
@@ -67,6 +67,8 @@ pub(crate) struct Call {
     pub priority: u8,
     /// The queue it waits in.
     pub queue: Option<QueueRef>,
+    /// How long it may wait there, by routing.
+    pub waits_until: Option<Mono>,
     /// Whether routing knows it.
     pub in_routing: bool,
     /// Number of the newest leg.
@@ -84,12 +86,21 @@ pub(crate) struct Call {
 pub(crate) struct Times {
     /// First queued.
     pub queued: Option<Mono>,
+    /// Out of the last queue.
+    pub left: Option<Mono>,
     /// The agent's 200 OK.
     pub answered: Option<Mono>,
     /// The same by the wall clock.
     pub answered_wall: Option<Wall>,
     /// Bridged.
     pub connected: Option<Mono>,
+}
+
+impl Times {
+    /// The moment of answering, by both clocks.
+    pub fn answered_at(&self) -> Option<Now> {
+        Some(Now { mono: self.answered?, wall: self.answered_wall? })
+    }
 }
 
 /// What a call waits for.
@@ -205,6 +216,7 @@ impl Call {
         let now = step.cx.now;
         let name = step.queue_name(queue);
         self.queue = Some(queue);
+        self.waits_until = Some(until);
         self.times.queued.get_or_insert(now.mono);
         self.record.queued.get_or_insert(now.wall);
         let visit =
@@ -235,13 +247,14 @@ impl Call {
 
     /// Routing has moved the caller out of a queue; where to comes next.
     pub fn moved(&mut self, step: &mut Step<'_, '_>, why: OverflowWhy) {
-        self.leave_queue(step.cx.now.wall, overflow_word(why));
+        self.leave_queue(step.cx.now, overflow_word(why));
     }
 
     /// The caller keeps its place and hears what waiting callers hear.
     pub fn wait_again(&mut self, step: &mut Step<'_, '_>) {
         self.state = State::Queued;
-        self.arm(step, ROUTING_SLACK + ROUTING_SLACK);
+        let left = self.waits_until.map(|until| until.since(step.cx.now.mono));
+        self.arm(step, left.unwrap_or_default() + ROUTING_SLACK);
         if self.supervision.is_some() {
             self.play_wait_tone(step);
         }
@@ -320,8 +333,7 @@ impl Call {
         step.cx.out.push_back(Output::Media(bridge));
         self.times.connected = Some(now.mono);
         self.record.connected = Some(now.wall);
-        let answered_at = self.times.answered_wall.unwrap_or(now.wall);
-        self.leave_queue(answered_at, "answered");
+        self.leave_queue(self.times.answered_at().unwrap_or(now), "answered");
         step.routed(Routed::Connected { offer: talk.offer });
         self.state = State::Connected(talk);
         let limit = Duration::from_secs(u64::from(step.cx.config.limits.call_s_max));
@@ -391,7 +403,7 @@ impl Call {
     /// The queue does not keep the caller.
     pub fn overflow(&mut self, step: &mut Step<'_, '_>, why: OverflowWhy, policy: &Policy) {
         self.in_routing = false;
-        self.leave_queue(step.cx.now.wall, overflow_word(why));
+        self.leave_queue(step.cx.now, overflow_word(why));
         let reason = match why {
             OverflowWhy::Timeout => ReleaseReason::QueueTimeout,
             OverflowWhy::Busy => ReleaseReason::QueueBusy,
@@ -517,9 +529,10 @@ impl Call {
     }
 
     /// Closes the running stay in a queue.
-    pub fn leave_queue(&mut self, at: Wall, outcome: &str) {
+    pub fn leave_queue(&mut self, at: Now, outcome: &str) {
         if let Some(visit) = self.record.queues.last_mut().filter(|visit| visit.left.is_none()) {
-            visit.left = Some(at);
+            self.times.left = Some(at.mono);
+            visit.left = Some(at.wall);
             visit.outcome = Some(outcome.to_owned());
         }
     }

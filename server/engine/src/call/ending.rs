@@ -57,6 +57,7 @@ impl Ending {
             Unavailable::SignedOut | Unavailable::PhoneUnavailable => (20, 480),
             Unavailable::NotIdle(_) => (17, 486),
             Unavailable::Frozen => (42, 503),
+            Unavailable::NoCapacity => (34, 503),
             Unavailable::NoAnswer => (19, 480),
             Unavailable::Rejected => (21, 486),
             Unavailable::Withdrawn => (31, 480),

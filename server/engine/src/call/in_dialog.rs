@@ -14,6 +14,7 @@ use super::{Side, Step};
 use crate::checkpoint::Point;
 use crate::record::{ReleaseReason, ReleasedBy};
 use hotline_media::sdp::SessionDescription;
+use hotline_sip::Flow;
 use hotline_sip::build::ResponseBuilder;
 use hotline_sip::dialog::{DialogId, OutOfOrder};
 use hotline_sip::header::HeaderName;
@@ -38,6 +39,7 @@ impl Call {
         step: &mut Step<'_, '_>,
         side: Side,
         server: ServerId,
+        flow: Flow,
         message: &Message,
     ) -> bool {
         let Some(leg) = self.leg_mut(side) else { return false };
@@ -53,6 +55,11 @@ impl Call {
             }
             leg.respond(step, server, message, response, fault.to_string());
             return true;
+        }
+        // Our requests to a phone follow it to where it speaks from now; and only a request that
+        // is the dialog's in all it says is the phone's.
+        if !leg.to_contact && leg.lane.flow.local == flow.local {
+            leg.lane.flow = flow;
         }
         match message.method() {
             Some(Method::Bye) => self.bye(step, side, server, message),

@@ -42,7 +42,6 @@ use hotline_base::{Epoch, Mono, Partition, TimerWheel};
 use hotline_media::command::{Event as MediaEvent, LegRef};
 use hotline_routing::{
     AgentRef, CallRef, Input as Routed, Output as RoutingOutput, QueueRef, Refusal, Request,
-    WithdrawWhy,
 };
 use hotline_sip::flow::{ConnectionId, Flow, Transport};
 use hotline_sip::message::Message;
@@ -257,8 +256,13 @@ impl Calls {
         let serial = self.last_serial.wrapping_add(1);
         let id = CallId { partition: self.partition, epoch: self.epoch, serial };
         let calls = self.calls.len();
+        let engaged = self.engaged(&arrival.caller);
         let mut step = Step { cx, index: &mut self.index, parting: &mut self.parting };
-        match arrival::admit(&mut step, &arrival, id, calls) {
+        let admitted = match engaged {
+            true => Err(arrival::Refusal::engaged()),
+            false => arrival::admit(&mut step, &arrival, id, calls),
+        };
+        match admitted {
             Ok(call) => {
                 cx.counters.calls += 1;
                 self.last_serial = serial;
@@ -266,6 +270,18 @@ impl Calls {
             }
             Err(refusal) => refusal.send(&mut step, &arrival),
         }
+    }
+
+    /// Whether the caller is an agent in a call already: there is no second line. One who is only
+    /// offered a call may dial, which withdraws the offer.
+    fn engaged(&self, caller: &Caller) -> bool {
+        let Caller::Agent { employee_id, .. } = caller else { return false };
+        let call = self.index.agents.get(employee_id).and_then(|serial| self.calls.get(serial));
+        call.is_some_and(|call| {
+            let offered = matches!(&call.state,
+                State::Offered(offer) if offer.employee_id == *employee_id);
+            !offered
+        })
     }
 
     /// Whether a request names a dialog of a call.
@@ -283,14 +299,7 @@ impl Calls {
     ) -> bool {
         let Some((serial, side)) = self.find_by_tag(&message) else { return false };
         self.with(cx, serial, |call, step| {
-            // Our requests to a phone follow it to where it speaks from now.
-            if let Some(leg) = call.leg_mut(side)
-                && !leg.to_contact
-                && leg.lane.flow.local == flow.local
-            {
-                leg.lane.flow = flow;
-            }
-            call.in_dialog(step, side, server, &message)
+            call.in_dialog(step, side, server, flow, &message)
         })
         .unwrap_or(false)
     }
@@ -377,7 +386,14 @@ impl Calls {
             if invite {
                 call.offer_response(step, user.leg, client, &message);
             }
-            // The answers to BYE change nothing: its dialog is over.
+            // The answers to BYE change nothing, its dialog is over: they are only drawn.
+            else if let Some(leg) = call.leg_mut(match user.leg {
+                0 => Side::Caller,
+                _ => Side::Agent,
+            }) && leg.lane.leg == user.leg
+            {
+                leg.lane.received(step.cx, &message);
+            }
         });
     }
 
@@ -441,8 +457,7 @@ impl Calls {
     fn forgotten(&mut self, cx: &mut Context<'_>, call: CallRef, ending: Ending, prompt: &str) {
         self.with_ref(cx, call, |call, step| {
             call.in_routing = false;
-            let at = step.cx.now.wall;
-            call.leave_queue(at, "removed");
+            call.leave_queue(step.cx.now, "removed");
             call.farewell(step, prompt, ending);
         });
     }
@@ -464,9 +479,7 @@ impl Calls {
                     self.calls.values().find(|call| of_offer(call)).map(|call| call.id.serial);
                 if let Some(serial) = serial {
                     // The offer ended before the answer was heard: the agent is hung up.
-                    self.with(cx, serial, |call, step| {
-                        call.withdraw(step, offer, WithdrawWhy::AgentLeft);
-                    });
+                    self.with(cx, serial, |call, step| call.not_answered(step, offer));
                 }
             }
             Request::Connected(_) | Request::CallerGone(_) | Request::CallEnded(..) => {
@@ -484,6 +497,7 @@ impl Calls {
             | MediaEvent::Digit { leg, .. }
             | MediaEvent::SourceLearned { leg, .. }
             | MediaEvent::Silent { leg, .. }
+            | MediaEvent::NotBridged { leg, .. }
             | MediaEvent::Closed { leg, .. } => *leg,
             MediaEvent::Granted { .. } => return,
         };
@@ -494,6 +508,7 @@ impl Calls {
                 call.play_ended(step, side, play, reason);
             }
             MediaEvent::Silent { .. } => call.silent(step, side),
+            MediaEvent::NotBridged { .. } => call.not_bridged(step),
             MediaEvent::Closed { statistics, .. } => call.media_closed(step, side, statistics),
             // Digits are relayed by the workers; nothing here collects them. A learned source is
             // the worker's affair.

@@ -196,7 +196,7 @@ impl Offer {
 fn meaning(status: u16, rang: bool) -> OfferFailure {
     match status {
         300..400 | 486 | 600 | 603 | 607 | 608 => OfferFailure::Rejected,
-        408 | 480 | 487 if rang => OfferFailure::NoAnswer,
+        408 | 487 if rang => OfferFailure::NoAnswer,
         487 => OfferFailure::NoAnswer,
         _ => OfferFailure::PhoneUnavailable,
     }
@@ -205,7 +205,7 @@ fn meaning(status: u16, rang: bool) -> OfferFailure {
 /// Of several failures the one that says most about the agent counts.
 fn rank(failure: OfferFailure) -> u8 {
     match failure {
-        OfferFailure::PhoneUnavailable => 0,
+        OfferFailure::PhoneUnavailable | OfferFailure::NoCapacity => 0,
         OfferFailure::AgentGone => 1,
         OfferFailure::NoAnswer => 2,
         OfferFailure::Rejected => 3,
@@ -260,7 +260,7 @@ mod tests {
             (600, true, Rejected),
             (302, false, Rejected),
             (480, false, PhoneUnavailable),
-            (480, true, NoAnswer),
+            (480, true, PhoneUnavailable),
             (503, true, PhoneUnavailable),
             (408, false, PhoneUnavailable),
             (408, true, NoAnswer),

@@ -36,6 +36,8 @@ struct GivenUp {
     lane: Lane,
     client: ClientId,
     reason: String,
+    /// Its CANCEL waits for the first provisional response (RFC 3261 §9.1).
+    cancel_waits: bool,
     timer: TimerId,
 }
 
@@ -60,8 +62,23 @@ impl Parting {
 
 /// Cancels an INVITE; whatever still comes of it is dealt with here.
 pub(crate) fn give_up(step: &mut Step<'_, '_>, lane: Lane, client: ClientId, reason: &str) {
-    step.cx.endpoint.cancel(step.cx.now, client);
+    let why = Some(reason).filter(|reason| !reason.is_empty());
+    let sent = step.cx.endpoint.cancel(step.cx.now, client, why);
     watch(step, lane, client, reason);
+    if let Some(entry) = step.parting.given_up.get_mut(&(lane.call.serial, lane.leg)) {
+        entry.cancel_waits = !sent;
+    }
+    if sent {
+        draw_cancel(step, lane, client, reason);
+    }
+}
+
+fn draw_cancel(step: &mut Step<'_, '_>, lane: Lane, client: ClientId, reason: &str) {
+    let sent = step.cx.endpoint.sent_request(client).cloned();
+    let Some(Ok(invite)) = sent.map(Message::parse) else { return };
+    let Ok(cseq) = invite.cseq() else { return };
+    let uri = invite.request_uri_bytes();
+    lane.requested(step.cx, &Method::Cancel, uri, cseq.number, reason.to_owned());
 }
 
 /// Expects nothing but further forks' 2xx from a leg's INVITE.
@@ -69,7 +86,7 @@ pub(crate) fn watch(step: &mut Step<'_, '_>, lane: Lane, client: ClientId, reaso
     let at = step.cx.now.mono + GIVEN_UP_MAX;
     let key = (lane.call.serial, lane.leg);
     let timer = step.index.timers.set(at, (key.0, Why::GivenUp(key.1)));
-    let entry = GivenUp { lane, client, reason: reason.to_owned(), timer };
+    let entry = GivenUp { lane, client, reason: reason.to_owned(), cancel_waits: false, timer };
     if let Some(old) = step.parting.given_up.insert(key, entry) {
         step.index.timers.cancel(old.timer);
     }
@@ -82,7 +99,7 @@ pub(crate) fn response(
     client: ClientId,
     message: &Message,
 ) {
-    let Some(entry) = step.parting.given_up.get(&key) else { return };
+    let Some(entry) = step.parting.given_up.get_mut(&key) else { return };
     match message.status() {
         Some(200..300) => {
             let (lane, reason) = (entry.lane, entry.reason.clone());
@@ -93,6 +110,10 @@ pub(crate) fn response(
             let lane = entry.lane;
             lane.received(step.cx, message);
             forget(step, key);
+        }
+        Some(100..200) if std::mem::take(&mut entry.cancel_waits) => {
+            let (lane, reason) = (entry.lane, entry.reason.clone());
+            draw_cancel(step, lane, client, &reason);
         }
         _ => {}
     }

@@ -91,18 +91,19 @@ impl Call {
             _ => "removed",
         };
         let left = if self.times.answered.is_some() { "answered" } else { left };
-        self.leave_queue(self.times.answered_wall.unwrap_or(now.wall), left);
+        self.leave_queue(self.times.answered_at().unwrap_or(now), left);
         let record = &mut self.record;
         record.released = Some(now.wall);
         if let Some(queued) = self.times.queued {
-            let until = self.times.answered.unwrap_or(now.mono);
+            // What is played to who has left the queue is not waiting.
+            let until = self.times.answered.or(self.times.left).unwrap_or(now.mono);
             record.waiting_ms = whole_ms(until.since(queued));
         }
         if let Some(connected) = self.times.connected {
             record.talk_ms = whole_ms(now.mono.since(connected));
         }
         record.q850 = ending.q850;
-        record.sip_status = self.caller.is_open().then_some(ending.status);
+        record.sip_status = Some(if self.caller.is_open() { ending.status } else { 200 });
         record.released_by = Some(ending.by);
         record.reason = Some(ending.reason);
     }
@@ -128,6 +129,14 @@ impl Call {
         } else if !matches!(self.state, State::Releasing | State::Over) {
             // A worker closes a leg only when told to; if it does so by itself, nothing is heard.
             step.cx.notice(format!("call {}: a media leg was closed by its worker", self.id));
+            self.release(step, Ending::of(ReleaseReason::ProtocolError), None);
+        }
+    }
+
+    /// A media worker could not connect the two legs: nobody would hear anybody.
+    pub fn not_bridged(&mut self, step: &mut Step<'_, '_>) {
+        if matches!(self.state, State::Connected(_)) {
+            step.cx.notice("a media worker could not bridge a call; it was released".to_owned());
             self.release(step, Ending::of(ReleaseReason::ProtocolError), None);
         }
     }

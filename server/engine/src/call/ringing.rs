@@ -20,6 +20,9 @@ use hotline_sip::message::Message;
 use hotline_sip::status::q850_reason;
 use std::time::Duration;
 
+/// The Reason for phones that lose to another (RFC 3326 §2): no missed call.
+const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+
 impl Call {
     /// Routing wants an agent rung.
     pub fn offer(
@@ -39,8 +42,8 @@ impl Call {
         };
         let near = self.caller.leg.media.leg.worker;
         let Some((leg, port)) = step.cx.ports.open(step.cx.mark.partition, Some(near)) else {
-            step.cx.notice("no media port for an agent's leg; the call was released".to_owned());
-            return self.release(step, Ending::of(ReleaseReason::NoCapacity), None);
+            step.cx.notice("no media port for an agent's leg: the caller waits on".to_owned());
+            return step.routed(Routed::OfferFailed { offer: id, why: OfferFailure::NoCapacity });
         };
         let now = step.cx.now;
         let media = MediaLeg::open(step.cx.out, leg, port, step.cx.config.limits.rtp_silence_s);
@@ -49,10 +52,15 @@ impl Call {
         let codec = self.caller.agreed.map(|stream| stream.codec);
         let codec = self.caller.leg.media.codec().or(codec);
         let (sip_call_id, _) = offer.ring(step, self.id, &mut self.last_leg, &presented, codec);
-        self.record.agent_sip_call_id = Some(sip_call_id.into());
+        self.record.agent_sip_call_id = Some(sip_call_id.to_string());
         self.record.offered.get_or_insert(now.wall);
-        let offered =
-            OfferRecord { agent: employee_id.clone(), at: now.wall, ended: None, outcome: None };
+        let offered = OfferRecord {
+            agent: employee_id.clone(),
+            at: now.wall,
+            ended: None,
+            outcome: None,
+            sip_call_id: Some(sip_call_id.into()),
+        };
         self.record.offers.push(offered);
         step.index.agents.insert(employee_id.clone(), self.id.serial);
         step.index.media.insert(leg, (self.id.serial, Side::Agent));
@@ -102,6 +110,17 @@ impl Call {
             // the offer had failed before routing heard of it.
             _ => {}
         }
+    }
+
+    /// Routing refused the answer: the offer had ended before it was heard. Not yet connected, the
+    /// agent is hung up and the caller waits on; a connected call cannot be undone, and routing
+    /// may give its agent another, so it is released.
+    pub fn not_answered(&mut self, step: &mut Step<'_, '_>, id: OfferId) {
+        if matches!(self.state, State::Connected(_)) {
+            step.cx.notice("routing refused the answer of a connected call".to_owned());
+            return self.release(step, Ending::of(ReleaseReason::ProtocolError), None);
+        }
+        self.withdraw(step, id, WithdrawWhy::AgentLeft);
     }
 
     /// A response to the INVITE of one of the agent's contacts.
@@ -154,6 +173,7 @@ impl Call {
             OfferFailure::Rejected => "rejected",
             OfferFailure::PhoneUnavailable => "phone_unavailable",
             OfferFailure::AgentGone => "gone",
+            OfferFailure::NoCapacity => "no_capacity",
         };
         self.stop_ringing(step, word, "");
         self.wait_again(step);
@@ -188,6 +208,9 @@ impl Call {
             offer.ended = Some(step.cx.now.wall);
             offer.outcome = Some(outcome.to_owned());
         }
+        if outcome != "answered" {
+            self.record.agent_sip_call_id = None;
+        }
         let outcome = outcome.to_owned();
         step.cx.journal(EventKind::OfferEnded { call: self.id, agent, outcome });
     }
@@ -214,14 +237,14 @@ impl Call {
         };
         acknowledge(step, lane, client, &dialog, message);
         // Further forks of this contact may still answer.
-        watch(step, lane, client, &q850_reason(26));
+        watch(step, lane, client, ELSEWHERE);
         let State::Offered(offer) = std::mem::replace(&mut self.state, State::Queued) else {
             return;
         };
         let mut offer = *offer;
         let branch = offer.branches.remove(at);
         for other in offer.branches.drain(..) {
-            give_up(step, other.lane, other.client, &q850_reason(26));
+            give_up(step, other.lane, other.client, ELSEWHERE);
         }
         step.index.tags.insert(dialog.id().local_tag.clone(), (self.id.serial, Side::Agent));
         let mut leg = Leg {

@@ -3,7 +3,10 @@
 use crate::peers::*;
 use crate::world::*;
 use hotline_engine::event::EventKind;
+use hotline_engine::input::{Reply, Request};
+use hotline_engine::record::ReleaseReason;
 use hotline_engine::{CallId, Directory, Input};
+use hotline_sip::header::HeaderName;
 use std::sync::Arc;
 
 /// A machine boots with its clock an hour ahead, starts the server, and is then set right. Every
@@ -129,4 +132,190 @@ fn after_a_restart_a_phone_over_tcp_is_offered_nothing_until_it_is_back() {
     caller.bye(&mut w);
     hung_up(&mut w, 11);
     w.record();
+}
+
+/// A bridge that a media worker could not make was dropped without a word: both talked, and
+/// neither heard anything, until one gave up.
+#[test]
+fn a_call_that_cannot_be_bridged_is_released() {
+    let mut w = World::new(centre());
+    w.register(11, "1001");
+    let mut caller = call(&mut w, "123451");
+    caller.answered(&mut w);
+    rings(&mut w, 11).answer(&mut w);
+    assert!(w.bridged());
+    let legs = w.legs();
+    let event = hotline_media::command::Event::NotBridged { leg: legs[0], other: legs[1] };
+    w.handle(Input::Media(event));
+    caller.hung_up(&mut w);
+    hung_up(&mut w, 11);
+    assert_eq!(w.record().reason, Some(ReleaseReason::ProtocolError));
+}
+
+/// A node is stopped in the middle of the day. It took no new calls, as it should, but nobody who
+/// waited was offered to anybody either: all of them were hung up when the time to drain was over.
+#[test]
+fn a_node_that_drains_takes_no_new_calls_and_serves_those_who_wait() {
+    let mut w = World::new(centre());
+    w.register(11, "1001");
+    let mut first = call(&mut w, "123451");
+    first.answered(&mut w);
+    let ring = rings(&mut w, 11);
+    let mut second = call(&mut w, "123451");
+    second.answered(&mut w);
+    w.handle(Input::Drain(true));
+    call(&mut w, "123451").expect(&mut w, 503);
+    ring.respond(&mut w, 180);
+    w.run(20_000);
+    ring.cancelled(&mut w);
+    rings(&mut w, 11).answer(&mut w);
+    first.bye(&mut w);
+    hung_up(&mut w, 11);
+    w.run(5_000);
+    rings(&mut w, 11).answer(&mut w);
+    second.bye(&mut w);
+    hung_up(&mut w, 11);
+    w.run(1_000);
+    assert_eq!(w.records().len(), 2);
+}
+
+/// A queue may keep callers for a day. After a failed offer the call's own guard was set to twenty
+/// minutes, whatever the queue said, and the caller was hung up when they were over.
+#[test]
+fn after_a_failed_offer_a_caller_may_wait_as_long_as_its_queue_says() {
+    let mut config = centre();
+    let mut routing = (*config.routing).clone();
+    routing.queues[0].max_waiting_time_s = 60_000;
+    config.routing = routing.into();
+    let mut w = World::new(config);
+    w.register_for(udp(11), "1001", 7_200);
+    let mut caller = call(&mut w, "123451");
+    caller.answered(&mut w);
+    let ring = rings(&mut w, 11);
+    ring.respond(&mut w, 480);
+    w.take(11, "ACK");
+    w.run(3_000_000);
+    assert_eq!(w.records().len(), 0, "it still waits");
+    caller.bye(&mut w);
+    w.record();
+}
+
+/// Nobody could serve the caller, who heard so for a while. The announcement was counted as
+/// waiting, and the queue's figures said that callers waited longer than it lets them.
+#[test]
+fn the_announcement_after_the_queue_is_not_waiting_time() {
+    let mut w = World::new(centre());
+    w.register(11, "1001");
+    w.register(12, "1002");
+    let mut busy = call(&mut w, "123451");
+    busy.answered(&mut w);
+    rings(&mut w, 11).answer(&mut w);
+    let mut other = call(&mut w, "123451");
+    other.answered(&mut w);
+    rings(&mut w, 12).answer(&mut w);
+    let mut caller = call(&mut w, "123455");
+    caller.answered(&mut w);
+    w.run(3_000 + u64::from(PROMPT_MS));
+    caller.hung_up(&mut w);
+    w.run(1_000);
+    let record = w.records().pop().unwrap();
+    assert_eq!(record.reason, Some(ReleaseReason::QueueTimeout));
+    assert_eq!(record.waiting_ms, 3_000);
+    assert_eq!(record.sip_status, Some(200), "it was answered, if only to wait");
+}
+
+/// The caller was never served, and yet its record named the SIP call of the agent who had not
+/// answered, as if that agent had had it.
+#[test]
+fn the_sip_call_of_a_failed_offer_belongs_to_the_offer_alone() {
+    let mut w = World::new(centre());
+    w.register(11, "1001");
+    let mut caller = call(&mut w, "123451");
+    caller.answered(&mut w);
+    let ring = rings(&mut w, 11);
+    let offered = header(&ring.invite, HeaderName::CallId);
+    ring.respond(&mut w, 486);
+    w.take(11, "ACK");
+    caller.bye(&mut w);
+    let record = w.record();
+    assert_eq!(record.agent_sip_call_id, None);
+    assert_eq!(record.offers[0].sip_call_id.as_deref(), Some(&*offered));
+}
+
+/// An agent in a call dialled on a second line. Its first call was forgotten among the agents'
+/// calls, so that the console showed the wrong one and then none.
+#[test]
+fn an_agent_in_a_call_has_no_second_line() {
+    let mut w = World::new(centre());
+    w.register(11, "1001");
+    w.register(12, "1002");
+    let dial = |w: &mut World, number: &'static str| {
+        Dial { number, from: "1001", peer: 11, ..Dial::default() }.go_authenticated(w)
+    };
+    let mut first = dial(&mut w, "123451");
+    first.answered(&mut w);
+    rings(&mut w, 12).answer(&mut w);
+    let mut second = dial(&mut w, "123452");
+    second.expect(&mut w, 486);
+    second.ack_failure(&mut w);
+    let call = |w: &mut World| match w.ask(Request::Agent { employee_id: "1001".into() }) {
+        Ok(Reply::Agents(agents)) => agents[0].call,
+        other => panic!("{other:?}"),
+    };
+    assert!(call(&mut w).is_some());
+    first.bye(&mut w);
+    hung_up(&mut w, 12);
+    assert!(call(&mut w).is_none());
+    w.record();
+}
+
+/// A tenant is removed. A peer that had not noticed the end of its call asked in its dialog, and
+/// nobody answered: it repeated itself for half a minute, and kept the call up as long.
+#[test]
+fn a_request_in_a_dialog_of_a_removed_tenant_gets_481() {
+    let mut w = World::new(centre());
+    w.register(11, "1001");
+    let mut caller = call(&mut w, "123451");
+    caller.answered(&mut w);
+    rings(&mut w, 11).answer(&mut w);
+    let directory = Directory { version: 2, ..Directory::default() };
+    w.handle(Input::ConfigChanged { directory: Arc::new(directory) });
+    caller.hung_up(&mut w);
+    hung_up(&mut w, 11);
+    w.run(200_000);
+    let bye = caller.next(hotline_sip::Method::Bye);
+    caller.send(&mut w, bye);
+    w.take(CARRIER, "481 BYE");
+}
+
+/// Two phones of an agent rang, one was answered, and the other showed a missed call: its CANCEL
+/// did not say why (RFC 3326), and the call's ladder showed neither it nor the answers to BYE.
+#[test]
+fn phones_that_lose_to_another_are_told_that_the_call_was_answered_elsewhere() {
+    let mut w = World::new(centre());
+    w.register(11, "1001");
+    w.register(12, "1001");
+    let mut caller = call(&mut w, "123451");
+    caller.answered(&mut w);
+    let loser = rings(&mut w, 12);
+    loser.respond(&mut w, 180);
+    rings(&mut w, 11).answer(&mut w);
+    let cancel = w.take(12, "CANCEL");
+    assert_eq!(
+        header(&cancel, HeaderName::Reason),
+        "SIP;cause=200;text=\"Call completed elsewhere\""
+    );
+    w.receive(loser.flow, parsed(response(&cancel, 200, &loser.tag)));
+    loser.respond(&mut w, 487);
+    w.take(12, "ACK");
+    caller.bye(&mut w);
+    hung_up(&mut w, 11);
+    w.record();
+    let ladder = |what: &str, sent: bool| {
+        w.events.iter().any(|event| {
+            matches!(&event.kind, EventKind::Message { message, .. }
+            if message.sent == sent && message.cseq.ends_with(what))
+        })
+    };
+    assert!(ladder("CANCEL", true) && ladder("BYE", true) && ladder("BYE", false));
 }

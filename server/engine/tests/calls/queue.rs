@@ -70,7 +70,7 @@ fn a_customer_dials_waits_talks_and_hangs_up() {
     assert_eq!((record.waiting_ms, record.talk_ms, record.q850), (3_000, 60_000, 16));
     assert_eq!(record.released_by, Some(ReleasedBy::Caller));
     assert_eq!(record.reason, Some(ReleaseReason::NormalClearing));
-    assert_eq!(record.sip_status, None, "the caller was answered");
+    assert_eq!(record.sip_status, Some(200), "the caller was answered");
     assert_eq!(record.queues.len(), 1);
     assert_eq!(record.queues[0].outcome.as_deref(), Some("answered"));
     assert_eq!(record.offers[0].outcome.as_deref(), Some("answered"));

@@ -67,17 +67,22 @@ fn beyond_the_limits_there_is_503_with_retry_after() {
     assert!(!header(&refusal, HeaderName::RetryAfter).is_empty());
 }
 
+/// All ports were taken when the agent's turn came, and the caller who had waited was hung up.
 #[test]
-fn without_a_port_for_the_agent_the_caller_is_released_and_the_agent_is_not_blamed() {
+fn without_a_port_for_the_agent_the_caller_keeps_its_place_and_the_agent_is_not_blamed() {
     let mut w = World::without_ports(centre());
     w.grant_ports(1);
     w.register(11, "1001");
     let mut caller = call(&mut w, "123451");
-    let answered = w.was_sent(CARRIER, "200 INVITE");
-    assert!(answered);
     caller.answered(&mut w);
-    caller.hung_up(&mut w);
+    w.run(3_000);
     assert_eq!(w.agent("1001"), "idle");
+    assert!(w.hears_wait_tone(w.legs()[0]));
+    w.grant_more_ports(2, 1);
+    w.run(1_000);
+    rings(&mut w, 11).answer(&mut w);
+    caller.bye(&mut w);
+    hung_up(&mut w, 11);
     let record = w.record();
-    assert_eq!((record.q850, record.offers.len()), (34, 0));
+    assert_eq!(record.offers.len(), 1, "what did not ring was no offer");
 }

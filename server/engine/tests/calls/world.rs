@@ -227,9 +227,14 @@ impl World {
     }
 
     pub fn grant_ports(&mut self, count: u16) {
+        self.grant_more_ports(0, count);
+    }
+
+    /// Ports from the `first` on.
+    pub fn grant_more_ports(&mut self, first: u16, count: u16) {
         let address = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let ports =
-            (0..count).map(|n| PortGrant { worker: 0, address, rtp: 20000 + 2 * n }).collect();
+            (first..first + count).map(|n| PortGrant { worker: 0, address, rtp: 20000 + 2 * n }).collect();
         self.handle(Input::Media(MediaEvent::Granted { ports }));
     }
 
