@@ -80,7 +80,9 @@ fn closed(record: &CallRecord, at: Wall) -> CallRecord {
         offer.outcome.get_or_insert_with(|| "withdrawn".into());
     }
     if let Some(queued) = record.queued {
-        record.waiting_ms = ms(queued, record.answered.unwrap_or(at));
+        // Out of the last queue: what is played after it is not waiting.
+        let left = record.queues.last().and_then(|visit| visit.left);
+        record.waiting_ms = ms(queued, record.answered.or(left).unwrap_or(at).max(queued));
     }
     if let Some(connected) = record.connected {
         record.talk_ms = ms(connected, at);

@@ -42,7 +42,7 @@ pub(super) async fn until_stopped(
     }
     let node = &running.node;
     node.draining.store(true, Ordering::Release);
-    node.tell(|| Mail::Freeze(true));
+    node.tell(|| Mail::Drain(true));
     let calls = node.counts().calls;
     tracing::info!(
         calls,
