@@ -169,4 +169,10 @@ pub struct RestoredAgent {
     pub until: Option<Wall>,
     /// The queue that delivered the call, by name.
     pub delivered_by: Option<String>,
+    /// Since when it was in this state. Kept for who shows it; routing does not look at it.
+    #[serde(default)]
+    pub since: Option<Wall>,
+    /// Why, in one word; kept in the same way.
+    #[serde(default)]
+    pub reason: Option<String>,
 }

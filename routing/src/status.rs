@@ -91,6 +91,8 @@ impl Routing {
             idle_since: status.idle_since,
             until: status.until,
             delivered_by: status.delivered_by.and_then(name),
+            since: None,
+            reason: None,
         })
     }
 
