@@ -11,6 +11,7 @@
 
 mod commands;
 mod leg;
+mod pace;
 mod playing;
 mod receive;
 mod source;

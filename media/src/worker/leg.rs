@@ -1,6 +1,7 @@
 //! One leg: a stream, its timeline, and what feeds it.
 
 use super::playing::Playing;
+use super::pace::Pace;
 use super::source::Source;
 use crate::command::{Codec, LegRef, LegStatistics, StreamParameters};
 use crate::reception::Reception;
@@ -27,6 +28,8 @@ pub struct Leg {
     pub stream: Option<StreamParameters>,
     pub source: Option<Source>,
     pub rtcp_source: Option<SocketAddr>,
+    /// How much its peer may send.
+    pub pace: Pace,
     pub timeline: Timeline,
     pub reception: Reception,
     pub digits_in: Receiver,
@@ -61,6 +64,7 @@ impl Leg {
             stream: None,
             source: None,
             rtcp_source: None,
+            pace: Pace::default(),
             timeline,
             reception: Reception::default(),
             digits_in: Receiver::default(),

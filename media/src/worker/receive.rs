@@ -226,11 +226,12 @@ fn accept<'a>(
     let source = leg.source.as_mut()?;
     let packet = Packet::parse(bytes).ok()?;
     let kind = kind_of(stream, packet.header.payload_type)?;
-    match source.judge(now, from, &packet.header) {
-        Verdict::Known => Some((packet, kind, false)),
-        Verdict::Learned => Some((packet, kind, true)),
-        Verdict::Stranger => None,
-    }
+    let learned = match source.judge(now, from, &packet.header) {
+        Verdict::Known => false,
+        Verdict::Learned => true,
+        Verdict::Stranger => return None,
+    };
+    leg.pace.allows(now).then_some((packet, kind, learned))
 }
 
 fn heard(leg: &mut Leg, now: Mono) {
