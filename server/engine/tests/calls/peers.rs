@@ -9,8 +9,8 @@ use hotline_sip::{Flow, Message, Method, Uri};
 pub struct Caller {
     pub peer: u8,
     pub flow: Flow,
-    call_id: String,
-    from: String,
+    pub call_id: String,
+    pub from: String,
     number: String,
     cseq: u32,
     invite: Option<RequestBuilder>,
