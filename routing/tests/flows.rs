@@ -671,18 +671,12 @@ fn for_want_of_a_port_the_caller_keeps_its_place_and_the_agent_its_rank() {
     centre.pass(1.0);
     centre.arrives(1, "support");
     assert_eq!(centre.arrives(2, "support"), ["call 2 waits in support at 2"]);
-    assert_eq!(
-        centre.fails(1, OfferFailure::NoCapacity),
-        ["1001: Offered → Idle (NoCapacity)"]
-    );
+    assert_eq!(centre.fails(1, OfferFailure::NoCapacity), ["1001: Offered → Idle (NoCapacity)"]);
     assert_eq!(centre.routing.position(CallRef(1)), Some((centre.queue("support"), 1)));
     assert_eq!(centre.routing.position(CallRef(2)), Some((centre.queue("support"), 2)));
     assert_eq!(
         centre.pass(1.0),
-        [
-            "1001: Idle → Offered (Offered)",
-            "offer 2: call 1 of support to 1001 for 20 s",
-        ]
+        ["1001: Idle → Offered (Offered)", "offer 2: call 1 of support to 1001 for 20 s",]
     );
     centre.fails(2, OfferFailure::NoCapacity);
     // Meanwhile it may hang up, or have waited too long.

@@ -1,7 +1,7 @@
 //! One leg: a stream, its timeline, and what feeds it.
 
-use super::playing::Playing;
 use super::pace::Pace;
+use super::playing::Playing;
 use super::source::Source;
 use crate::command::{Codec, LegRef, LegStatistics, StreamParameters};
 use crate::reception::Reception;

@@ -110,12 +110,16 @@ fn each_fault_is_one_line_that_names_object_field_value_and_what_is_allowed() {
     );
     check(
         |c| c.called_routes[0].destination = Destination::SkillQueue("v".into()),
-        &["called_route \"12345/1\": skill_queue = \"v\"; allowed queues that voice access codes may \
-         reach"],
+        &[
+            "called_route \"12345/1\": skill_queue = \"v\"; allowed queues that voice access codes may \
+         reach",
+        ],
     );
     check(
         |c| c.called_routes.push(c.called_routes[0].clone()),
-        &["called_route \"12345/1\": extension_code = \"12345/1\"; allowed each once in the tenant"],
+        &[
+            "called_route \"12345/1\": extension_code = \"12345/1\"; allowed each once in the tenant",
+        ],
     );
     check(
         |c| c.access_codes[0].code = "+1".into(),

@@ -11,7 +11,8 @@ use compact_str::CompactString;
 use hotline_base::Wall;
 use hotline_routing::state::{AgentStatus, ChangeWhy};
 use hotline_routing::{
-    AgentRef, AgentState, BusyReason, Device, Input, Queues, Refusal as Why, Rest, Routing, Session,
+    AgentRef, AgentState, BusyReason, Device, Input, Queues, Refusal as Why, Rest, RestoredAgent,
+    Routing, Session,
 };
 use hotline_sip::registrar::Registrar;
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ pub(crate) const BY_API: Session = Session(2);
 #[derive(Debug, Default)]
 pub(crate) struct Agents {
     /// Since when, and why, by employee ID.
-    since: BTreeMap<CompactString, (Wall, ChangeWhy)>,
+    since: BTreeMap<CompactString, (Wall, CompactString)>,
     /// Softphone numbers by employee ID.
     numbers: BTreeMap<CompactString, CompactString>,
     started: Wall,
@@ -47,6 +48,16 @@ impl Agents {
         self.since.retain(|id, _| known(id));
     }
 
+    /// Takes back since when and why agents were in their states before a restart.
+    pub(crate) fn restore(&mut self, stored: &[RestoredAgent]) {
+        for agent in stored {
+            if let (Some(since), Some(reason)) = (agent.since, &agent.reason) {
+                let id = CompactString::new(&agent.employee_id);
+                self.since.insert(id, (since, CompactString::new(reason)));
+            }
+        }
+    }
+
     /// The softphone number of an agent.
     pub(crate) fn number(&self, employee_id: &str) -> Option<&str> {
         self.numbers.get(employee_id).map(CompactString::as_str)
@@ -63,10 +74,15 @@ impl Agents {
         at: Wall,
         call: Option<CallId>,
     ) -> Option<EventKind> {
-        let snapshot = routing.agent_stored(status.agent)?;
+        let mut snapshot = routing.agent_stored(status.agent)?;
         let agent = snapshot.employee_id.clone();
         if from != status.state {
+            let why = CompactString::const_new(change_name(why));
             self.since.insert(CompactString::new(&agent), (at, why));
+        }
+        if let Some((since, why)) = self.since.get(agent.as_str()) {
+            snapshot.since = Some(*since);
+            snapshot.reason = Some(why.to_string());
         }
         let reason = reason_of(status.state, status.rest.as_ref());
         Some(EventKind::AgentState {
@@ -95,7 +111,7 @@ impl Agents {
             employee_id: employee_id.to_owned(),
             state: state_name(status.state).to_owned(),
             reason: reason_of(status.state, status.rest.as_ref())
-                .or_else(|| since.map(|(_, why)| change_name(*why).to_owned())),
+                .or_else(|| since.map(|(_, why)| why.to_string())),
             since: since.map_or(self.started, |(since, _)| *since),
             queues: status.queues.iter().copied().filter_map(name).collect(),
             call,

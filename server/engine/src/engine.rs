@@ -11,6 +11,7 @@ use crate::config::{Directory, EngineSettings};
 use crate::context::Counters;
 use crate::id::RequestId;
 use crate::input::{Counts, Input, Output, Refusal, Reply, Request};
+use crate::notices::Notices;
 use crate::ports::PortPool;
 use crate::record::ReleaseReason;
 use crate::request;
@@ -48,6 +49,9 @@ pub struct Engine {
     /// The flows of connections that spoke to us, to tell what hangs on one that closes.
     connections: BTreeMap<ConnectionId, Flow>,
     shared: Shared,
+    notices: Notices,
+    /// When the last input came.
+    now: Mono,
 }
 
 impl std::fmt::Debug for Engine {
@@ -85,6 +89,8 @@ impl Engine {
             deadline_of: BTreeMap::new(),
             connections: BTreeMap::new(),
             shared,
+            notices: Notices::default(),
+            now: now.mono,
         };
         engine.configure(now, directory);
         engine
@@ -92,6 +98,7 @@ impl Engine {
 
     /// Something happened. What was due before it falls first.
     pub fn handle(&mut self, now: Now, input: Input) {
+        self.now = now.mono;
         self.expire(now);
         match input {
             Input::Sip { partition, flow, message } => {
@@ -134,7 +141,16 @@ impl Engine {
 
     /// The next output, in the order in which they are to be performed.
     pub fn poll(&mut self) -> Option<Output> {
-        self.shared.out.pop_front()
+        loop {
+            match self.shared.out.pop_front()? {
+                Output::Notice { partition, text } => {
+                    if let Some(text) = self.notices.pass(self.now, partition, text) {
+                        return Some(Output::Notice { partition, text });
+                    }
+                }
+                output => return Some(output),
+            }
+        }
     }
 
     /// When [`Engine::handle`] is to be called next (with [`Input::Tick`] if nothing else), and

@@ -25,6 +25,7 @@ mod failures;
 pub mod front_door;
 pub mod id;
 pub mod input;
+mod notices;
 mod ports;
 pub mod record;
 mod registration;

@@ -254,6 +254,7 @@ impl Tenant {
             .filter(|agent| agent.session == Some(BY_REGISTRATION))
             .map(|agent| agent.employee_id.clone())
             .collect();
+        self.parts.agents.restore(&agents);
         self.parts.routing.handle(now, RoutingInput::Restore { agents });
         self.settle(now, shared);
         let mut cx = self.parts.context(shared, now);

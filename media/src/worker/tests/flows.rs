@@ -432,9 +432,8 @@ fn silence_after_a_hold_is_reported_although_silence_during_it_was() {
         let stream = StreamParameters { direction, ..stream(0, Pcma) };
         bed.command(Command::SetRemote { leg: leg(0), stream });
     };
-    let silences = |bed: &Bed| {
-        bed.events.iter().filter(|event| matches!(event, Event::Silent { .. })).count()
-    };
+    let silences =
+        |bed: &Bed| bed.events.iter().filter(|event| matches!(event, Event::Silent { .. })).count();
     set(&mut bed, Direction::SendRecv);
     bed.receive(0, peer(0), &audio(1));
     set(&mut bed, Direction::RecvOnly);

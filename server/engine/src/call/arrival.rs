@@ -201,6 +201,7 @@ fn caller_side(
     Ok(CallerSide {
         leg,
         server: arrival.server,
+        connection: arrival.flow.connection,
         invite: Some(arrival.invite.clone()),
         tag,
         phase: Phase::Invited,
@@ -350,6 +351,9 @@ fn enter(step: &mut Step<'_, '_>, call: &mut Call) {
     let place = (serial, Side::Caller);
     step.index.tags.insert(call.caller.tag.clone(), place);
     step.index.servers.insert(call.caller.server, place);
+    if let Some(connection) = call.caller.connection {
+        step.index.connections.entry(connection).or_default().insert(serial);
+    }
     step.index.media.insert(call.caller.leg.media.leg, place);
     if let Some((agent, employee_id)) = &call.dialled_by {
         step.index.agents.insert(employee_id.clone(), serial);

@@ -13,10 +13,10 @@ use super::ending::Ending;
 use super::leg::{ALLOW, Leg, note_of, send_response};
 use super::sdp::SDP;
 use hotline_media::command::{Direction, StreamParameters};
-use hotline_sip::ServerId;
 use hotline_sip::build::ResponseBuilder;
 use hotline_sip::header::HeaderName;
 use hotline_sip::message::Message;
+use hotline_sip::{ConnectionId, ServerId};
 
 /// The caller's side of a call.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct CallerSide {
     pub leg: Leg,
     /// The transaction of its INVITE.
     pub server: ServerId,
+    /// The connection it came over.
+    pub connection: Option<ConnectionId>,
     /// The INVITE, until it has its final response.
     pub invite: Option<Message>,
     /// Our tag in its To.

@@ -47,7 +47,7 @@ use hotline_sip::flow::{ConnectionId, Flow, Transport};
 use hotline_sip::message::Message;
 use hotline_sip::{ClientId, Method, ServerId};
 use parting::Parting;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Retry-After of a 503, in seconds.
 pub(crate) const RETRY_AFTER_S: &str = "5";
@@ -97,6 +97,8 @@ pub(crate) struct Index {
     media: BTreeMap<LegRef, Found>,
     /// Agents in calls, offered ones included, by employee ID.
     agents: BTreeMap<String, u32>,
+    /// Calls by the connection that the caller's INVITE came over.
+    connections: BTreeMap<ConnectionId, BTreeSet<u32>>,
     /// Deadlines.
     timers: TimerWheel<(u32, Why)>,
     /// Softphone numbers by employee ID, of the configuration version named.
@@ -114,6 +116,17 @@ impl Index {
             self.softphones = (Some(config.version), numbers);
         }
         self.softphones.1.get(employee_id).cloned().unwrap_or_default()
+    }
+
+    /// A call's caller came over a connection, and does no longer.
+    fn forget_connection(&mut self, connection: Option<ConnectionId>, serial: u32) {
+        let Some(connection) = connection else { return };
+        if let Some(calls) = self.connections.get_mut(&connection) {
+            calls.remove(&serial);
+            if calls.is_empty() {
+                self.connections.remove(&connection);
+            }
+        }
     }
 
     /// An agent is no longer in this call (it may be in another already).
@@ -298,10 +311,8 @@ impl Calls {
         message: Message,
     ) -> bool {
         let Some((serial, side)) = self.find_by_tag(&message) else { return false };
-        self.with(cx, serial, |call, step| {
-            call.in_dialog(step, side, server, flow, &message)
-        })
-        .unwrap_or(false)
+        self.with(cx, serial, |call, step| call.in_dialog(step, side, server, flow, &message))
+            .unwrap_or(false)
     }
 
     fn find_by_tag(&self, message: &Message) -> Option<Found> {
@@ -349,14 +360,12 @@ impl Calls {
     /// something to say, a phone is not (it registers again, or it is gone).
     pub(crate) fn flow_closed(&mut self, cx: &mut Context<'_>, connection: ConnectionId) {
         let mut lost = Vec::new();
-        for call in self.calls.values_mut() {
+        for serial in self.index.connections.remove(&connection).unwrap_or_default() {
+            let Some(call) = self.calls.get_mut(&serial) else { continue };
             let caller = &mut call.caller;
-            if caller.leg.lane.flow.connection != Some(connection) {
-                continue;
-            }
             if caller.is_open() {
                 lost.push(call.id.serial);
-            } else if caller.leg.to_contact {
+            } else if caller.leg.to_contact && caller.leg.lane.flow.connection == Some(connection) {
                 caller.leg.lane.flow.connection = None;
             }
         }

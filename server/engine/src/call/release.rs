@@ -151,6 +151,7 @@ impl Call {
             step.index.timers.cancel(timer);
         }
         step.index.media.remove(&self.caller.leg.media.leg);
+        step.index.forget_connection(self.caller.connection, self.id.serial);
         if let Some(agent) = &self.agent {
             step.index.media.remove(&agent.media.leg);
         }

@@ -319,3 +319,31 @@ fn phones_that_lose_to_another_are_told_that_the_call_was_answered_elsewhere() {
     };
     assert!(ladder("CANCEL", true) && ladder("BYE", true) && ladder("BYE", false));
 }
+
+/// A server was restarted at noon, and every agent had been idle since noon, for no reason.
+#[test]
+fn since_when_and_why_an_agent_is_in_its_state_survives_a_restart() {
+    let mut w = World::new(centre());
+    w.register(11, "1001");
+    let view = |w: &mut World| match w.ask(Request::Agent { employee_id: "1001".into() }) {
+        Ok(Reply::Agents(agents)) => {
+            (agents[0].state.clone(), agents[0].reason.clone(), agents[0].since)
+        }
+        other => panic!("{other:?}"),
+    };
+    let before = view(&mut w);
+    let agents = w.events.iter().filter_map(|event| match &event.kind {
+        EventKind::AgentState { snapshot, .. } => Some(snapshot.clone()),
+        _ => None,
+    });
+    let agents: Vec<_> = agents.collect();
+    let bindings = w.events.iter().filter_map(|event| match &event.kind {
+        EventKind::BindingAdded { binding } => Some(binding.clone()),
+        _ => None,
+    });
+    let bindings: Vec<_> = bindings.collect();
+    let mut w = World::new(centre());
+    w.run(60_000);
+    w.handle(Input::Restore { partition: TENANT, bindings, agents });
+    assert_eq!(view(&mut w), before);
+}

@@ -233,8 +233,9 @@ impl World {
     /// Ports from the `first` on.
     pub fn grant_more_ports(&mut self, first: u16, count: u16) {
         let address = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let ports =
-            (first..first + count).map(|n| PortGrant { worker: 0, address, rtp: 20000 + 2 * n }).collect();
+        let ports = (first..first + count)
+            .map(|n| PortGrant { worker: 0, address, rtp: 20000 + 2 * n })
+            .collect();
         self.handle(Input::Media(MediaEvent::Granted { ports }));
     }
 
