@@ -1,6 +1,13 @@
 //! How long the message layer takes, on the machine at hand: run by hand with
 //! `cargo test --release -p hotline-sip --test message_timing -- --ignored --nocapture`.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::disallowed_macros,
+    reason = "a measurement run by hand reads the clock and prints"
+)]
+
 use std::hint::black_box;
 use std::time::Instant;
 

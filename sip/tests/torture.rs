@@ -1,6 +1,8 @@
 //! The torture messages of RFC 4475 and RFC 5118 against the message layer, as
 //! `tests/torture/expectations.toml` says.
 
+#![allow(clippy::disallowed_methods, reason = "the torture messages are files")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -81,8 +81,8 @@ pub fn told(sounds: &[Sound]) -> String {
 /// # Panics
 /// If it is not one.
 pub fn read_wav(path: &Path) -> Vec<i16> {
-    let mut reader = hound::WavReader::open(path)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut reader =
+        hound::WavReader::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let spec = reader.spec();
     assert_eq!((spec.channels, spec.sample_rate, spec.bits_per_sample), (1, 8_000, 16));
     reader.samples().map(|sample| sample.expect("a whole WAV file")).collect()

@@ -43,7 +43,17 @@ impl Capture {
     pub fn start(ip: IpAddr, dir: &Path) -> Capture {
         let file = dir.join("capture.pcap");
         let mut command = Command::new("dumpcap");
-        command.args(["-q", "-i", "lo", "-P", "-B", "16", "-f", &format!("udp and host {ip}"), "-w"]);
+        command.args([
+            "-q",
+            "-i",
+            "lo",
+            "-P",
+            "-B",
+            "16",
+            "-f",
+            &format!("udp and host {ip}"),
+            "-w",
+        ]);
         command.arg(&file);
         let capture = Capture { process: Process::start("dumpcap", command, dir), file };
         let socket = UdpSocket::bind((ip, 0)).expect("a socket");

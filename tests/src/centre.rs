@@ -79,10 +79,8 @@ impl Centre {
             "" => String::new(),
             some => format!("extension_code = \"{some}\"\n"),
         };
-        let _always = write!(
-            self.body,
-            "\n[[called_route]]\naccess_code = \"{code}\"\n{extension}{lines}\n"
-        );
+        let _always =
+            write!(self.body, "\n[[called_route]]\naccess_code = \"{code}\"\n{extension}{lines}\n");
         self
     }
 
@@ -109,11 +107,8 @@ impl Centre {
     /// A trunk that admits these addresses or networks.
     pub fn trunk(mut self, name: &str, peers: &[&str]) -> Centre {
         let peers: Vec<_> = peers.iter().map(|peer| format!("\"{peer}\"")).collect();
-        let _always = write!(
-            self.body,
-            "\n[[trunk]]\nname = \"{name}\"\npeers = [{}]\n",
-            peers.join(", ")
-        );
+        let _always =
+            write!(self.body, "\n[[trunk]]\nname = \"{name}\"\npeers = [{}]\n", peers.join(", "));
         self
     }
 

@@ -89,7 +89,10 @@ mod tests {
         let challenge = Challenge::parse(value).unwrap();
         assert_eq!(challenge.realm, "testrealm@host.com");
         assert_eq!(challenge.nonce, "dcd98b7102dd2f0e8b11d0f600bfb0c093");
-        assert_eq!(md5_hex("Mufasa:testrealm@host.com:Circle Of Life"), "939e7578ed9e3c518a452acee763bce9");
+        assert_eq!(
+            md5_hex("Mufasa:testrealm@host.com:Circle Of Life"),
+            "939e7578ed9e3c518a452acee763bce9"
+        );
         assert_eq!(Challenge::parse("Digest realm=\"a\", nonce=\"b\", algorithm=SHA-256"), None);
     }
 }

@@ -116,7 +116,11 @@ impl Rtp {
                 ended.push((heard.timestamp, code));
             }
         }
-        ended.iter().filter_map(|(_, code)| KEYS.get(usize::from(*code))).map(|key| char::from(*key)).collect()
+        ended
+            .iter()
+            .filter_map(|(_, code)| KEYS.get(usize::from(*code)))
+            .map(|key| char::from(*key))
+            .collect()
     }
 
     /// Sends nothing from now on.
@@ -140,7 +144,8 @@ impl Rtp {
     /// If it is not within 5 s.
     pub fn until_heard(&self, tone_hz: f64) {
         let heard = crate::within(crate::s(5), || {
-            let sounds: Vec<_> = self.heard().iter().map(|heard| sound(heard, &[tone_hz])).collect();
+            let sounds: Vec<_> =
+                self.heard().iter().map(|heard| sound(heard, &[tone_hz])).collect();
             sounds.windows(5).any(|five| five.iter().all(|s| *s == Sound::Tone(0))).then_some(())
         });
         assert!(heard.is_some(), "{}: {tone_hz} Hz is not heard", self.address);
@@ -250,7 +255,13 @@ fn second_of(hz: u32, codec: Codec) -> Vec<u8> {
 }
 
 /// An RTP packet.
-pub fn packet(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
+pub fn packet(
+    payload_type: u8,
+    sequence: u16,
+    timestamp: u32,
+    ssrc: u32,
+    payload: &[u8],
+) -> Vec<u8> {
     let mut bytes = vec![0x80, payload_type];
     bytes.extend(sequence.to_be_bytes());
     bytes.extend(timestamp.to_be_bytes());

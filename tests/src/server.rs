@@ -60,7 +60,8 @@ impl Setup {
     /// The node file.
     pub fn node_file(&self) -> String {
         let ip = self.net.server();
-        let data_dir = self.data_dir.as_ref().map_or("data".into(), |dir| dir.display().to_string());
+        let data_dir =
+            self.data_dir.as_ref().map_or("data".into(), |dir| dir.display().to_string());
         format!(
             "[node]\nname = \"test\"\ndata_dir = \"{data_dir}\"\nengines = {}\ndrain_s = {}\n\n\
              [sip]\nlisten = [\"udp://{ip}:5060\", \"tcp://{ip}:5060\"]\nregister_s_min = 10\n\n\

@@ -41,7 +41,9 @@ impl Stage {
 
     /// A phone of an agent, registered, at its n-th address.
     fn agent(&self, n: u8, number: &str) -> Phone {
-        Phone::udp(self.server.net.agent(n), self.server.sip(), number).of("alpha.test").registered()
+        Phone::udp(self.server.net.agent(n), self.server.sip(), number)
+            .of("alpha.test")
+            .registered()
     }
 
     /// The caller dials and waits in the queue.
@@ -382,7 +384,8 @@ fn a_200_that_is_never_acknowledged_ends_the_call() {
 
 /// A caller and an agent that talk, with audio both ways.
 fn talking(stage: &mut Stage, agent: &mut Phone) -> (Call, Call, Rtp, Rtp) {
-    let (near, far) = (Rtp::open(stage.server.net.carrier(0)), Rtp::open(stage.server.net.agent(0)));
+    let (near, far) =
+        (Rtp::open(stage.server.net.carrier(0)), Rtp::open(stage.server.net.agent(0)));
     let mut call = stage.caller.invite("123451", near.address);
     stage.caller.answered(&mut call);
     let ringing = agent.ringing(SOON);
@@ -415,7 +418,11 @@ fn a_side_that_falls_silent_ends_the_call() {
         let mut agent = stage.agent(0, "1001");
         let (call, ringing, near, far) = talking(&mut stage, &mut agent);
         stage.caller.expect_no("BYE", ms(2_500));
-        if silent == "caller" { near.fall_silent() } else { far.fall_silent() }
+        if silent == "caller" {
+            near.fall_silent()
+        } else {
+            far.fall_silent()
+        }
         let bye = stage.caller.hung_up(&call, s(4));
         assert_eq!(bye.q850(), Some(41), "{silent}: {bye:#?}");
         agent.hung_up(&ringing, SOON);
@@ -513,10 +520,7 @@ fn the_last_agent_to_leave_sends_the_waiting_callers_away() {
 fn a_queue_that_overflows_into_another_hands_its_callers_over() {
     let mut stage = Stage::with(|net| {
         Centre::new("alpha")
-            .queue(
-                "support",
-                "max_waiting_time_s = 1\non_timeout = { skill_queue = \"sales\" }",
-            )
+            .queue("support", "max_waiting_time_s = 1\non_timeout = { skill_queue = \"sales\" }")
             .queue("sales", "")
             .route("12345", "1", "support")
             .agent("1001", "support", "")
@@ -535,7 +539,8 @@ fn a_queue_that_overflows_into_another_hands_its_callers_over() {
     second.hung_up(&ringing, SOON);
     let record = stage.record(&call);
     let visits = record["queues"].as_array().cloned().unwrap_or_default();
-    let names: Vec<_> = visits.iter().map(|visit| (&visit["skill_queue"], &visit["outcome"])).collect();
+    let names: Vec<_> =
+        visits.iter().map(|visit| (&visit["skill_queue"], &visit["outcome"])).collect();
     assert_eq!(names.len(), 2, "{record:#}");
     assert_eq!(names[0].0, "support");
     assert_eq!((names[1].0, names[1].1), (&json!("sales"), &json!("answered")));
@@ -617,11 +622,13 @@ fn nothing_is_left_after_a_call() {
     api.until_metric("hotline_server_transactions", 0.0, s(40));
     let before = api.held();
     let (mut call, ringing, _near, _far) = talking(&mut stage, &mut agent);
-    assert!(api.metric("hotline_media_ports_used") > before["hotline_media_ports_used"] || {
-        // Metrics are a second old at most.
-        during(Duration::from_millis(1_100));
-        api.metric("hotline_media_ports_used") > before["hotline_media_ports_used"]
-    });
+    assert!(
+        api.metric("hotline_media_ports_used") > before["hotline_media_ports_used"] || {
+            // Metrics are a second old at most.
+            during(Duration::from_millis(1_100));
+            api.metric("hotline_media_ports_used") > before["hotline_media_ports_used"]
+        }
+    );
     assert_eq!(stage.caller.hang_up(&mut call), 200);
     agent.hung_up(&ringing, SOON);
     api.until_quiet(&before, s(45));

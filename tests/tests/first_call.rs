@@ -23,10 +23,7 @@ const GAP_MS_MAX: u64 = 60;
 
 fn centre(net: &Net) -> Centre {
     Centre::new("alpha")
-        .queue(
-            "support",
-            "wrap_up_s = 2\noffer_time_s = 10\nannounce_on_answer = \"employee_id\"",
-        )
+        .queue("support", "wrap_up_s = 2\noffer_time_s = 10\nannounce_on_answer = \"employee_id\"")
         .route("12345", "1", "support")
         .agent("1001", "support", "")
         .trunk("carrier", &[&net.carrier_network(), "127.0.0.1"])
@@ -190,7 +187,8 @@ fn stream_to(packets: &[Packet], server: IpAddr, to: IpAddr) -> Stream {
         packet.from.ip() == server && packet.to.ip() == to && packet.payload.len() == 172
     };
     let pairs = packets.iter().filter(is_rtp).map(|packet| (packet.from, packet.to));
-    let mut counts: std::collections::BTreeMap<(SocketAddr, SocketAddr), usize> = Default::default();
+    let mut counts: std::collections::BTreeMap<(SocketAddr, SocketAddr), usize> =
+        Default::default();
     pairs.for_each(|pair| *counts.entry(pair).or_default() += 1);
     let (&(from, to), _) = counts.iter().max_by_key(|(_, count)| **count).expect("an RTP stream");
     Stream::between(packets, from, to)
@@ -266,7 +264,8 @@ fn an_agent_is_offered_no_call_before_its_wrap_up_is_over() {
                 .trunk("carrier", &[&net.carrier_network()]),
         ]
     }));
-    let mut agent = Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
+    let mut agent =
+        Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
     let mut first = Phone::udp(server.net.carrier(0), server.sip(), "4001");
     let mut second = Phone::udp(server.net.carrier(1), server.sip(), "4002");
     let audio = Rtp::open(server.net.agent(0));

@@ -123,7 +123,8 @@ fn check_records(server: &Server, answered: u64) {
 
 /// Offers that ended with CANCEL: SIPp's agents count them as calls as well.
 fn withdrawn(records: &[Json]) -> u64 {
-    let offers = records.iter().flat_map(|record| record["offers"].as_array().into_iter().flatten());
+    let offers =
+        records.iter().flat_map(|record| record["offers"].as_array().into_iter().flatten());
     offers.filter(|offer| offer["outcome"] != "answered").count() as u64
 }
 

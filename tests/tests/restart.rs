@@ -177,8 +177,10 @@ fn a_dozen_calls_in_all_states_are_each_closed_once() {
 #[test]
 fn states_that_agents_chose_outlive_the_server() {
     let mut server = Server::usual();
-    let _first = Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
-    let _second = Phone::udp(server.net.agent(1), server.sip(), "1002").of("alpha.test").registered();
+    let _first =
+        Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
+    let _second =
+        Phone::udp(server.net.agent(1), server.sip(), "1002").of("alpha.test").registered();
     let api = server.api();
     assert_eq!(api.post("agents/1001/busy", &json!({})).0, 200);
     assert_eq!(api.post("agents/1002/sign-out", &json!({})).0, 200);

@@ -10,7 +10,8 @@ fn talking(drain_s: u32) -> (Server, Phone, Phone, Call, Call) {
     let mut setup = Setup::usual();
     setup.drain_s = drain_s;
     let server = Server::start(setup);
-    let mut agent = Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
+    let mut agent =
+        Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
     let mut caller = Phone::udp(server.net.carrier(0), server.sip(), "4000");
     let mut call = caller.invite("123451", caller.local);
     caller.answered(&mut call);

@@ -11,7 +11,8 @@ use std::net::UdpSocket;
 #[test]
 fn an_invite_from_nowhere_is_challenged_and_never_becomes_a_call() {
     let server = Server::usual();
-    let mut agent = Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
+    let mut agent =
+        Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
     let mut stranger = Phone::udp(server.net.stranger(0), server.sip(), "4000");
     let audio = stranger.local;
     let mut answers = Vec::new();
@@ -49,8 +50,10 @@ fn an_invite_from_nowhere_is_challenged_and_never_becomes_a_call() {
 #[test]
 fn an_agent_calls_with_its_password() {
     let server = Server::usual();
-    let mut called = Phone::udp(server.net.agent(1), server.sip(), "1002").of("alpha.test").registered();
-    let mut caller = Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
+    let mut called =
+        Phone::udp(server.net.agent(1), server.sip(), "1002").of("alpha.test").registered();
+    let mut caller =
+        Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
     let invite = caller.invitation("1002", &sdp(caller.local, "sendrecv"));
     caller.send(&invite);
     let refused = caller.final_response(&invite, SOON);
@@ -79,7 +82,8 @@ fn an_agent_calls_with_its_password() {
 #[test]
 fn a_strangers_audio_is_dropped_and_counted() {
     let server = Server::usual();
-    let mut agent = Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
+    let mut agent =
+        Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
     let mut caller = Phone::udp(server.net.carrier(0), server.sip(), "4000");
     let (near, far) = (Rtp::open(server.net.carrier(0)), Rtp::open(server.net.agent(0)));
     let mut call = caller.invite("123451", near.address);
@@ -117,7 +121,8 @@ fn a_strangers_audio_is_dropped_and_counted() {
 #[test]
 fn a_stranger_cannot_end_somebody_elses_call() {
     let server = Server::usual();
-    let mut agent = Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
+    let mut agent =
+        Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
     let mut caller = Phone::udp(server.net.carrier(0), server.sip(), "4000");
     let mut call = caller.invite("123451", caller.local);
     caller.answered(&mut call);
@@ -176,5 +181,6 @@ fn guessing_passwords_is_slowed_down() {
     }
     assert!(last.is_some(), "200 guesses, and nobody minds");
     // Whoever knows the password from elsewhere is not locked out.
-    let _agent = Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
+    let _agent =
+        Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
 }

@@ -32,7 +32,10 @@ fn state(server: &Server, tenant: &str) -> String {
 fn each_call_finds_its_tenants_agent(engines: u16) {
     let server = start(engines);
     let mut alpha = agent(&server, 0, "alpha");
-    assert_eq!((state(&server, "alpha"), state(&server, "beta")), ("idle".into(), "signed_out".into()));
+    assert_eq!(
+        (state(&server, "alpha"), state(&server, "beta")),
+        ("idle".into(), "signed_out".into())
+    );
     let mut beta = agent(&server, 1, "beta");
     assert_eq!(state(&server, "beta"), "idle");
 
@@ -129,5 +132,8 @@ fn a_bare_address_means_the_default_tenant() {
     let bare = server.sip().ip().to_string();
     let mut phone = Phone::udp(server.net.agent(0), server.sip(), "1001").of(&bare);
     assert_eq!(phone.register_for(60).status(), Some(200));
-    assert_eq!((state(&server, "alpha"), state(&server, "beta")), ("idle".into(), "signed_out".into()));
+    assert_eq!(
+        (state(&server, "alpha"), state(&server, "beta")),
+        ("idle".into(), "signed_out".into())
+    );
 }

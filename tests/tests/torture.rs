@@ -6,6 +6,7 @@
 
 use hotline_tests::sip::Message;
 use hotline_tests::{Server, ms, root, s};
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,8 @@ struct Judge {
     sockets: Vec<UdpSocket>,
     server: SocketAddr,
     options: u32,
+    /// Answers so far: one that is repeated because nobody acknowledges it says nothing new.
+    heard: HashSet<Vec<u8>>,
 }
 
 impl Judge {
@@ -61,18 +64,19 @@ impl Judge {
             socket.set_read_timeout(Some(ms(1))).unwrap();
             socket
         });
-        Judge { sockets: sockets.into(), server, options: 0 }
+        Judge { sockets: sockets.into(), server, options: 0, heard: HashSet::new() }
     }
 
     fn send(&self, bytes: &[u8]) {
         self.sockets[0].send_to(bytes, self.server).unwrap();
     }
 
-    fn receive(&self) -> Option<Message> {
+    fn receive(&mut self) -> Option<Message> {
         let mut bytes = [0; 65_535];
-        self.sockets.iter().find_map(|socket| {
+        let Judge { sockets, heard, .. } = self;
+        sockets.iter().find_map(|socket| {
             let (length, _) = socket.recv_from(&mut bytes).ok()?;
-            Message::parse(&bytes[..length])
+            heard.insert(bytes[..length].to_vec()).then(|| Message::parse(&bytes[..length]))?
         })
     }
 

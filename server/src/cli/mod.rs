@@ -150,7 +150,9 @@ pub fn run() -> ExitCode {
 fn perform(cli: Cli) -> Result<(), Failure> {
     let config = cli.config.as_deref();
     match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => crate::serve::run(load(config)?, cli.config.clone()).map_err(Failure::Failed),
+        Command::Serve => {
+            crate::serve::run(load(config)?, cli.config.clone()).map_err(Failure::Failed)
+        }
         Command::Init { dir } => centre::init(&dir),
         Command::Check { dir } => centre::check(&dir),
         Command::Apply { dir, dry_run, prune, api } => {
