@@ -3,7 +3,7 @@
 use super::Api;
 use super::problem::Problem;
 use super::query::Query;
-use super::tenants::{Scope, stamp, zone_of};
+use super::scope::{Scope, stamp, zone_of};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};

@@ -3,7 +3,7 @@
 use super::Api;
 use super::problem::Problem;
 use super::query::Query;
-use super::tenants::{Scope, stamp, zone_of};
+use super::scope::{Scope, stamp, zone_of};
 use crate::trace;
 use axum::Json;
 use axum::extract::{Path, State};

@@ -8,6 +8,7 @@ mod agents;
 mod calls;
 mod problem;
 mod query;
+mod scope;
 mod tenants;
 
 use crate::centres::{Centres, TenantNames};

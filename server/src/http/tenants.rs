@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use super::query::Query;
+use super::scope::{Scope, stamp, zone_of};
 use super::{Api, agents};
 use crate::centres::TenantName;
 use crate::config::centre;
@@ -9,31 +10,11 @@ use crate::config::tree::Node as Tree;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use hotline_base::calendar::TimeZone;
-use hotline_base::{Partition, Wall};
+use hotline_base::Partition;
 use hotline_engine::input::{Reply, Request};
 use serde::Deserialize;
 use serde_json::{Value as JsonValue, json};
 use std::path::PathBuf;
-
-/// Which tenant a request is about.
-#[derive(Debug, Deserialize)]
-pub struct Scope {
-    /// Its name; the default one if not given.
-    pub tenant: Option<String>,
-}
-
-/// A time as RFC 3339 in the tenant's zone, or null.
-pub fn stamp(zone: &TimeZone, at: Option<Wall>) -> JsonValue {
-    at.map_or(JsonValue::Null, |at| JsonValue::String(zone.rfc3339(at)))
-}
-
-/// The tenant's time zone.
-pub fn zone_of(api: &Api, partition: Partition) -> TimeZone {
-    let tenants = api.tenants.all();
-    let found = tenants.iter().find(|tenant| tenant.partition == partition);
-    found.map_or_else(TimeZone::utc, |tenant| tenant.zone.clone())
-}
 
 async fn queues_of(api: &Api, partition: Partition) -> Result<Vec<JsonValue>, Problem> {
     let Reply::Queues(queues) = api.ask(partition, Request::Queues).await? else {
