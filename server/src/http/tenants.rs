@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::query::Query;
-use super::scope::{Scope, stamp, zone_of};
+use super::scope::Scope;
 use super::{Api, agents};
 use crate::centres::TenantName;
 use crate::config::centre;
