@@ -298,3 +298,10 @@ pub struct Counts {
     /// Requests refused since start (authentication, unknown numbers, malformed).
     pub refused_total: u64,
 }
+
+impl Counts {
+    /// Whether a worker has lent ports: none are known before the first grant.
+    pub fn has_ports(&self) -> bool {
+        self.ports_free + self.ports_used > 0
+    }
+}

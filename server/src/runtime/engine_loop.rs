@@ -18,7 +18,7 @@ use hotline_base::{Mono, Now, Partition};
 use hotline_engine::event::StoredBinding;
 use hotline_engine::input::{Counts, Input, Output, Refusal, Reply};
 use hotline_engine::{Engine, FrontDoor, Placement, RequestId};
-use hotline_media::command::Command;
+use hotline_media::command::{Command, Event};
 use hotline_sip::limits::MESSAGE_BYTES_MAX;
 use hotline_sip::message::ParseError;
 use hotline_sip::{ConnectionId, Flow, Message, Method, Transport};
@@ -364,7 +364,14 @@ impl<C: Core> EngineThread<C> {
                 self.closed(id);
             }
             Mail::Gone(id) => self.closed(id),
-            Mail::Media(event) => self.handle(Input::Media(event)),
+            Mail::Media(event) => {
+                let granted = matches!(event, Event::Granted { .. });
+                self.handle(Input::Media(event));
+                // The first ports make the node ready: that is known at once.
+                if granted && !self.parts.metrics.counts().has_ports() {
+                    self.parts.metrics.set_counts(self.parts.core.counts());
+                }
+            }
             Mail::Ask { partition, request, answer } => {
                 let id = self.request_id();
                 self.asked.insert(id.0, answer);

@@ -3,7 +3,7 @@
 //! ```text
 //! lock → sockets are bound → store → epoch → journal → calls cut off are closed
 //!      → projector catches up → configuration → media → engines (with what the store knows)
-//!      → TCP, HTTP → banner
+//!      → the first media ports → TCP, HTTP → banner
 //! SIGTERM: no new calls → calls end (up to a limit) → the rest is released → threads end
 //! ```
 //! Owns: that order, signals. Does not own: what the parts do.
@@ -42,12 +42,17 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Threads of the asynchronous runtime: TCP, HTTP, the store.
 const RUNTIME_THREADS: usize = 2;
 /// Refreshed bindings that may wait for the projector; more are written at their next refresh.
 const REFRESHED_MAX: usize = 65_536;
+
+/// Longest the start waits for the first media ports, and how often it looks.
+const PORTS_TIME_MAX: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Runs the server until it is told to stop. `file` is the node file that SIGHUP reads again; none
 /// is the default one.
@@ -144,6 +149,7 @@ pub(crate) fn start(
         tcp.clone(),
         recovered.projector.done(),
     ));
+    wait_for_ports(&node);
     let mut tasks = Vec::new();
     for listener in sockets.tcp {
         tasks.push(tcp.accept(listener).map_err(|error| error.to_string())?);
@@ -162,6 +168,18 @@ pub(crate) fn start(
         tasks,
         _lock: lock,
     })
+}
+
+/// A call that comes before the media workers have lent their first ports is refused: nobody is
+/// told that the node is there before they have.
+fn wait_for_ports(node: &RunningNode) {
+    let end = Instant::now() + PORTS_TIME_MAX;
+    while !node.has_ports() {
+        if Instant::now() >= end {
+            return tracing::error!("no media ports yet: calls are refused until there are");
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
 /// Store, epoch, journal; calls that were cut off get their record; the projector catches up.

@@ -64,6 +64,11 @@ impl RunningNode {
         }
     }
 
+    /// Whether every engine has media ports to give to calls.
+    pub(super) fn has_ports(&self) -> bool {
+        self.metrics.iter().all(|metrics| metrics.counts().has_ports())
+    }
+
     /// Counts of all engines.
     pub(super) fn counts(&self) -> Counts {
         let mut all = Counts::default();
@@ -141,7 +146,10 @@ impl Node for RunningNode {
     }
 
     fn not_ready(&self) -> Option<String> {
-        self.draining.load(Ordering::Acquire).then(|| "draining: no new calls are taken".into())
+        if self.draining.load(Ordering::Acquire) {
+            return Some("draining: no new calls are taken".into());
+        }
+        (!self.has_ports()).then(|| "no media ports: no call can be taken".into())
     }
 
     fn events(&self, call: CallId, from: u64, to: Option<u64>) -> Result<Vec<Event>, String> {
