@@ -125,10 +125,10 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The G.711 packets from one address to another.
-    pub fn between(packets: &[Packet], from: SocketAddr, to: SocketAddr) -> Stream {
+    /// The G.711 packets from one address.
+    pub fn of(packets: &[Packet], from: SocketAddr) -> Stream {
         let mut stream = Stream::default();
-        for packet in packets.iter().filter(|packet| packet.from == from && packet.to == to) {
+        for packet in packets.iter().filter(|packet| packet.from == from) {
             let Some((header, payload)) = packet.payload.split_at_checked(12) else { continue };
             let samples = crate::rtp::samples(header[1] & 0x7f, payload);
             if !samples.is_empty() {

@@ -618,6 +618,8 @@ fn nothing_is_left_after_a_call() {
     let mut stage = Stage::new(&[], "wrap_up_s = 0");
     let mut agent = stage.agent(0, "1001");
     let api = stage.server.api();
+    // Metrics are a second old at most: these have seen the registration.
+    api.until_metric("hotline_agents_signed_in", 1.0, SOON);
     // What the registration itself holds ends 32 s after it at most: a wait of both together.
     api.until_metric("hotline_server_transactions", 0.0, s(40));
     let before = api.held();
