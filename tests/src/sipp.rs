@@ -145,7 +145,8 @@ pub fn register(
     });
     std::fs::write(&file, format!("SEQUENTIAL\n{}", lines.collect::<String>())).expect("a file");
     let (file, calls) = (file.display().to_string(), numbers.len().to_string());
-    let arguments = ["-inf", &file, "-m", &calls, "-t", transport];
+    // Else SIPp names the address it talks to, which is not the URI of its REGISTER.
+    let arguments = ["-inf", &file, "-m", &calls, "-t", transport, "-auth_uri", domain];
     let keys = ["-key", "contact_port", "5060", "-key", "expires", "600"];
     let arguments: Vec<_> = arguments.iter().chain(&keys).copied().collect();
     let mut sipp = Sipp::start(dir, "agent_register", local, Some(remote), s(5), &arguments);

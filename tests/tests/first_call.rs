@@ -20,6 +20,9 @@ const CALLER_HZ: u32 = 700;
 /// The beep that tells an agent of a call.
 const BEEP_HZ: f64 = 880.0;
 const GAP_MS_MAX: u64 = 60;
+/// baresip sends from 127.0.0.1, which is neither in its SDP nor where it registers from: its first
+/// packets, and a report, are refused.
+const BARESIP_PROBATION: u64 = 6;
 
 fn centre(net: &Net) -> Centre {
     Centre::new("alpha")
@@ -65,7 +68,8 @@ fn check_caller_heard(samples: &[i16]) {
 }
 
 /// The record of the one call there was, with everything that matters in it.
-fn check_record(api: &Client, dialled: &str, calling: &str) {
+/// From an address that nobody spoke of, `probation` packets are refused before it is believed.
+fn check_record(api: &Client, dialled: &str, calling: &str, probation: u64) {
     let record = api.only_record();
     for (field, expected) in [
         ("trunk", json!("carrier")),
@@ -102,7 +106,8 @@ fn check_record(api: &Client, dialled: &str, calling: &str) {
         assert!(media["packets_received"].as_u64() > Some(100), "{side} of {record:#}");
         assert!(media["packets_sent"].as_u64() > Some(100), "{side} of {record:#}");
         assert_eq!(media["packets_lost"], 0, "{side} of {record:#}");
-        assert_eq!(media["packets_refused"], 0, "{side} of {record:#}");
+        let refused = media["packets_refused"].as_u64();
+        assert!(refused <= Some(if side == "agent_media" { probation } else { 0 }), "{record:#}");
     }
 }
 
@@ -175,19 +180,23 @@ fn with_the_command_lines_phones_alone() {
     for phone in [&caller, &agent] {
         assert!(phone.longest_gap_ms() <= GAP_MS_MAX, "{}", phone.process.tail());
     }
-    check_record(&server.api(), "123451", "+15550000042");
+    check_record(&server.api(), "123451", "+15550000042", 0);
     check_trace(&server);
     // The phone has left: signed out when its wrap-up is over.
     server.api().until_agent_is("1001", "signed_out");
 }
 
-/// The RTP stream of the server's port that first sends something to an address. It may go on to
-/// another: baresip sends from whatever address its machine prefers, and is answered there.
-fn stream_to(packets: &[Packet], server: IpAddr, to: IpAddr) -> Stream {
-    let is_rtp = |packet: &&Packet| {
-        packet.from.ip() == server && packet.to.ip() == to && packet.payload.len() == 172
+/// The RTP streams of a call as the server sends them: to the caller, and to the agent. Which is
+/// which is told by the caller's address: baresip sends from whatever address its machine prefers,
+/// and is answered there.
+fn streams(packets: &[Packet], server: IpAddr, caller: IpAddr) -> (Stream, Stream) {
+    let is_rtp = |packet: &&Packet| packet.from.ip() == server && packet.payload.len() == 172;
+    let stream = |to_caller: bool| {
+        let mut rtp = packets.iter().filter(is_rtp);
+        let first = rtp.find(|packet| (packet.to.ip() == caller) == to_caller);
+        Stream::of(packets, first.expect("an RTP stream").from)
     };
-    Stream::of(packets, packets.iter().find(is_rtp).expect("an RTP stream").from)
+    (stream(true), stream(false))
 }
 
 /// A caller by SIPp that echoes what it hears, an agent by baresip that says a tone: the tone must
@@ -213,11 +222,10 @@ fn with_sipp_and_baresip(transport: &'static str, sipp_transport: &str) {
     caller.succeed(s(30));
     let packets = capture.stop();
 
-    let to_caller = stream_to(&packets, server.net.server(), caller_ip);
+    let (to_caller, to_agent) = streams(&packets, server.net.server(), caller_ip);
     check_caller_heard(&to_caller.samples);
     let gap = to_caller.longest_gap_ms();
     assert!(gap <= GAP_MS_MAX, "{gap} ms without a packet to the caller");
-    let to_agent = stream_to(&packets, server.net.server(), agent_ip);
     let gap = to_agent.longest_gap_ms();
     assert!(gap <= GAP_MS_MAX, "{gap} ms without a packet to the agent");
     let heard = sounds(&to_agent.samples, &[f64::from(AGENT_HZ), BEEP_HZ]);
@@ -233,7 +241,7 @@ fn with_sipp_and_baresip(transport: &'static str, sipp_transport: &str) {
         let first = to_caller.times_us[0].saturating_sub(answered) / 1_000;
         assert!(first <= 40, "the wait tone begins {first} ms after the 200");
     }
-    check_record(&server.api(), "123451", "4000");
+    check_record(&server.api(), "123451", "4000", BARESIP_PROBATION);
     check_wrap_up(&server.api());
     check_trace(&server);
     drop(agent);
