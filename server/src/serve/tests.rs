@@ -4,6 +4,7 @@ use super::*;
 use crate::http::Node;
 use hotline_base::{Redacted, Wall};
 use hotline_engine::event::EventKind;
+use hotline_engine::input::Request;
 use hotline_engine::record::ReleaseReason;
 use hotline_engine::{CallId, CallRecord, Event};
 use std::io::Read;
@@ -214,6 +215,9 @@ fn draining_is_seen_from_outside_and_new_calls_are_sent_elsewhere() {
     running.node.draining.store(true, std::sync::atomic::Ordering::Release);
     running.node.tell(|| crate::runtime::Mail::Drain(true));
     assert!(running.node.not_ready().is_some());
+    // An answer to a later letter: the order to drain has been taken.
+    let asked = running.node.ask(Partition(1), Request::Counts);
+    fixture.runtime.block_on(asked).unwrap();
     let peer = udp_peer();
     let invite = options("UDP", 7)
         .replace("OPTIONS", "INVITE")
