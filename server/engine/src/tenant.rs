@@ -424,8 +424,9 @@ impl Tenant {
             Event::Response { client, user, message } => calls.response(cx, client, user, message),
             Event::Timeout { client, user } => calls.timeout(cx, client, user),
             Event::TransportError { client, user } => calls.transport_error(cx, client, user),
-            // Their users have heard of the end by another event.
-            Event::ServerGone { .. } | Event::Terminated { .. } => {}
+            Event::Terminated { client, user } => calls.terminated(cx, client, user),
+            // Its user has heard of the end by another event.
+            Event::ServerGone { .. } => {}
         }
     }
 

@@ -416,6 +416,14 @@ impl Calls {
         self.lost(cx, client, user, 503);
     }
 
+    /// A transaction of ours is over. If it was the INVITE of a leg, no further fork can answer it.
+    pub(crate) fn terminated(&mut self, cx: &mut Context<'_>, client: ClientId, user: User) {
+        let key = (user.call.serial, user.leg);
+        if self.parting.has(key, client) {
+            self.parting_step(cx, |step| parting::forget(step, key));
+        }
+    }
+
     fn lost(&mut self, cx: &mut Context<'_>, client: ClientId, user: User, status: u16) {
         let key = (user.call.serial, user.leg);
         if self.parting.has(key, client) {
