@@ -7,7 +7,11 @@ use hotline_sip::digest::{Challenge, answer};
 use hotline_sip::header::HeaderName;
 use std::io::ErrorKind;
 use std::net::{SocketAddrV4, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// A server keeps each answer for 32 s (RFC 3261 timer J): more than 2,500 registrations a second
+/// for long would measure how it refuses them.
+const INTERVAL: Duration = Duration::from_micros(400);
 
 /// Nothing heard for so long means that what is under way is lost.
 const SILENCE_MAX: Duration = Duration::from_secs(2);
@@ -68,11 +72,21 @@ impl<'s> Registrations<'s> {
         let window = window.min(self.users.len());
         let mut more = true;
         let mut buffer = [0; wire::DATAGRAM_BYTES];
+        let (began, mut begun) = (Instant::now(), 0u32);
         loop {
             while more && self.under_way < window {
+                let due = began + begun * INTERVAL;
+                let early = due.saturating_duration_since(Instant::now());
+                if !early.is_zero() {
+                    if self.under_way > 0 {
+                        break;
+                    }
+                    std::thread::sleep(early);
+                }
                 more = !enough(self.done);
                 if more {
                     self.begin()?;
+                    begun += 1;
                 }
             }
             if self.under_way == 0 {
