@@ -240,7 +240,10 @@ fn with_sipp_and_baresip(transport: &'static str, sipp_transport: &str) {
         let answered = packets.iter().find(is_answer).expect("a 200").at_us;
         let first = to_caller.times_us[0].saturating_sub(answered) / 1_000;
         assert!(first <= 40, "the wait tone begins {first} ms after the 200");
+        println!("the wait tone begins {first} ms after the 200");
     }
+    let gaps = [&to_caller, &to_agent].map(Stream::longest_gap_ms);
+    println!("longest time between packets: caller {} ms, agent {} ms", gaps[0], gaps[1]);
     check_record(&server.api(), "123451", "4000", BARESIP_PROBATION);
     check_wrap_up(&server.api());
     check_trace(&server);
