@@ -49,11 +49,18 @@ impl Baresip {
         let wav = home.join("tone.wav");
         audio::write_tone(&wav, tone_hz, TONE_S);
         let control = SocketAddr::new(ip, CONTROL_PORT);
+        // It takes its ports at every address of the machine: each test has some of its own, below
+        // all that others use.
+        let net = match ip {
+            IpAddr::V4(ip) => u16::from(ip.octets()[2]),
+            IpAddr::V6(_) => 0,
+        };
+        let (first, last) = (11_000 + net * 30, 11_029 + net * 30);
         let config = format!(
             "poll_method epoll\nsip_listen {ip}:5060\nnet_interface {ip}\n\
              audio_path /usr/share/baresip\naudio_player aubridge,{number}\n\
              audio_source aufile,{}\naudio_alert aubridge,{number}-alert\naudio_txmode thread\n\
-             rtp_ports 10000-10100\nmodule_path {MODULES}\nmodule g711.so\nmodule aufile.so\n\
+             rtp_ports {first}-{last}\nmodule_path {MODULES}\nmodule g711.so\nmodule aufile.so\n\
              module aubridge.so\nmodule_tmp account.so\nmodule_app menu.so\n\
              module_app ctrl_tcp.so\nctrl_tcp_listen {control}\n",
             wav.display()
