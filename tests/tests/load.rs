@@ -117,7 +117,11 @@ fn check_records(server: &Server, answered: u64) {
     assert_eq!(abandoned + by_agent + by_caller, all as u64, "other ends than these");
     let with_agent = records.iter().filter(|record| !record["answered"].is_null()).count() as u64;
     assert_eq!(with_agent, answered - withdrawn(&records), "answered calls, as the agents count");
-    assert!(by_agent > 100 && abandoned > 100, "{by_agent} served, {abandoned} abandoned");
+    // Whoever is answered late in its patience hangs up before the agent does.
+    let ends =
+        format!("hung up: {by_agent} by agents, {by_caller} by callers; {abandoned} abandoned");
+    assert!(by_agent >= 50 && by_caller >= 50 && abandoned >= 100, "{ends}");
+    println!("{ends}");
 
     // Nobody was served before somebody who came earlier and was still there.
     let mut served: Vec<_> = records.iter().filter(|record| !record["offered"].is_null()).collect();
