@@ -14,6 +14,10 @@ use std::time::Duration;
 
 /// How long a caller may wait beside an idle agent: the pause after a rejection, and some.
 const IDLE_MAX: Duration = Duration::from_secs(12);
+/// For want of a media port nobody rings, and the caller is not tried again for so long.
+const TRY_AGAIN: Duration = hotline_routing::limits::TRY_AGAIN;
+/// Why an agent is idle again that was to be offered a call for which there was no media port.
+const NO_PORT: &str = "no_capacity";
 /// How far a record's duration may be from what was seen, in ms.
 const DURATION_SLACK_MS: u64 = 1;
 
@@ -53,10 +57,19 @@ struct Call {
     queue: Option<(String, u64)>,
     waits_since: Mono,
     offered_to: Option<String>,
+    /// When it was last to be offered and there was no media port.
+    lacked_port: Option<Mono>,
     first_queued: Option<Mono>,
     answered: Option<Mono>,
     connected: Option<Mono>,
     ended: Option<Mono>,
+}
+
+impl Call {
+    /// Whether it is left alone for want of a media port.
+    fn pauses(&self, now: Now) -> bool {
+        self.lacked_port.is_some_and(|at| now.mono.since(at) <= TRY_AGAIN)
+    }
 }
 
 #[derive(Debug)]
@@ -65,6 +78,8 @@ struct Agent {
     since: Mono,
     queues: Vec<String>,
     call: Option<CallId>,
+    /// The call it was chosen for, until it is known what came of that.
+    chosen_for: Option<CallId>,
 }
 
 /// The model; see the module.
@@ -77,10 +92,13 @@ pub struct Invariants {
     /// SIP Call-IDs of INVITEs to agents.
     invited: BTreeSet<String>,
     arrivals: u64,
+    /// The call that routing has just chosen an agent for, by partition.
+    chosen: BTreeMap<Partition, CallId>,
     suspicions: Vec<Suspicion>,
     /// Since when everybody who could be served should be.
     calm_since: Mono,
     frozen: bool,
+    draining: bool,
     wall_jumps: bool,
     connected: u64,
     stories: BTreeMap<String, u64>,
@@ -128,6 +146,11 @@ impl Invariants {
         self.calm_since = now.mono;
     }
 
+    /// Whether new calls are turned away; who waits is to be served as ever.
+    pub fn drain(&mut self, draining: bool) {
+        self.draining = draining;
+    }
+
     /// The configuration changed: waiting agents and callers may be rearranged. Agents of tenants
     /// that are gone are gone.
     pub fn configured(&mut self, now: Now, present: &[Partition]) {
@@ -143,7 +166,7 @@ impl Invariants {
         match &event.kind {
             EventKind::CallArrived { record } => self.call_arrived(now, record),
             EventKind::Queued { call, queue, .. } => self.queued(now, *call, queue),
-            EventKind::Offered { call, agent } => self.offered(event.partition, *call, agent),
+            EventKind::Offered { call, agent } => self.offered(now, event.partition, *call, agent),
             // Its `Answered` follows: the agent stays in the call.
             EventKind::OfferEnded { outcome, .. } if outcome == "answered" => Ok(()),
             EventKind::OfferEnded { call, agent, .. } => {
@@ -167,11 +190,22 @@ impl Invariants {
                 self.ended(now, checkpoint.call)
             }
             EventKind::Released { record } => self.record(record),
-            EventKind::AgentState { agent, to, snapshot, .. } => {
+            EventKind::Decision { call: Some(call), decision } if decision.chosen.is_some() => {
+                self.chosen.insert(event.partition, *call);
+                Ok(())
+            }
+            EventKind::AgentState { agent, to, reason, snapshot, .. } => {
                 let key = (event.partition, agent.clone());
-                let call = self.agents.get(&key).and_then(|agent| agent.call);
+                let before = self.agents.remove(&key);
+                let (call, chosen_for) =
+                    before.map_or((None, None), |agent| (agent.call, agent.chosen_for));
+                if let Some(chosen) = chosen_for.filter(|_| reason.as_deref() == Some(NO_PORT)) {
+                    self.lacked_port(now, chosen);
+                }
+                let offered = to == "offered";
+                let chosen_for = self.chosen.remove(&event.partition).filter(|_| offered);
                 let queues = snapshot.queues.clone();
-                let state = Agent { state: to.clone(), since: now.mono, queues, call };
+                let state = Agent { state: to.clone(), since: now.mono, queues, call, chosen_for };
                 self.agents.insert(key, state);
                 Ok(())
             }
@@ -228,7 +262,8 @@ impl Invariants {
         }
         let long = |since: Mono| now.mono.since(since.max(self.calm_since)) > IDLE_MAX;
         let waiting = self.calls.iter().filter(|(_, call)| {
-            call.offered_to.is_none() && call.ended.is_none() && long(call.waits_since)
+            let waits = call.offered_to.is_none() && call.ended.is_none() && !call.pauses(now);
+            waits && long(call.waits_since)
         });
         for (id, call) in waiting {
             let Some((queue, _)) = &call.queue else { continue };
@@ -261,6 +296,9 @@ impl Invariants {
 
     fn call_arrived(&mut self, now: Now, record: &CallRecord) -> Result<(), Fault> {
         let id = record.call;
+        if self.draining || self.frozen {
+            return Err(fault("new_calls_are_turned_away", format!("{id} arrived")));
+        }
         if self.calls.contains_key(&id) || self.released.contains(&id) {
             return Err(fault("one_record_per_call", format!("{id} arrived twice")));
         }
@@ -272,6 +310,7 @@ impl Invariants {
             queue: None,
             waits_since: now.mono,
             offered_to: None,
+            lacked_port: None,
             first_queued: None,
             answered: None,
             connected: None,
@@ -291,7 +330,21 @@ impl Invariants {
         Ok(())
     }
 
-    fn offered(&mut self, partition: Partition, id: CallId, agent: &str) -> Result<(), Fault> {
+    /// It keeps its place; who came later may be offered meanwhile.
+    fn lacked_port(&mut self, now: Now, id: CallId) {
+        self.tell("no media port for an agent");
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.lacked_port = Some(now.mono);
+        }
+    }
+
+    fn offered(
+        &mut self,
+        now: Now,
+        partition: Partition,
+        id: CallId,
+        agent: &str,
+    ) -> Result<(), Fault> {
         let key = (partition, agent.to_owned());
         let state = self.agents.get_mut(&key);
         let Some(state) = state else {
@@ -320,6 +373,7 @@ impl Invariants {
                 && call.priority == priority
                 && call.offered_to.is_none()
                 && call.ended.is_none()
+                && !call.pauses(now)
                 && call.queue.as_ref().is_some_and(|(name, at)| *name == queue && *at < order)
         });
         let first = earlier.map(|(other, _)| *other).next();
@@ -396,12 +450,14 @@ impl Invariants {
             return Err("reason, who released, or cause missing".into());
         }
         let close = |seen: u64, noted: u64| seen.abs_diff(noted) <= DURATION_SLACK_MS;
-        let waited = call.first_queued.map_or(0, |queued| {
+        if let Some(queued) = call.first_queued {
             let until = call.answered.unwrap_or(ended);
-            until.since(queued).as_millis() as u64
-        });
-        if !close(waited, record.waiting_ms) {
-            return Err(format!("waiting_ms is not the {waited} that were seen"));
+            self.judge_waiting(record, call.answered.is_some(), until.since(queued))?;
+        } else if record.waiting_ms != 0 {
+            return Err("waiting_ms of a call that was never queued".into());
+        }
+        if call.answered.is_some() && record.sip_status != Some(200) {
+            return Err("sip_status of an answered call is not 200".into());
         }
         let talked = call.connected.map_or(0, |at| ended.since(at).as_millis() as u64);
         if !close(talked, record.talk_ms) {
@@ -423,6 +479,34 @@ impl Invariants {
             return Err("a stay in a queue without an end".into());
         }
         self.judge_order(record)
+    }
+
+    /// Waiting ends with the answer; or when the last queue was left to hear an announcement, of
+    /// which only the record itself tells; or with the call.
+    fn judge_waiting(
+        &self,
+        record: &CallRecord,
+        answered: bool,
+        seen: Duration,
+    ) -> Result<(), String> {
+        let seen = seen.as_millis() as u64;
+        let last = record.queues.last();
+        let left = last.and_then(|visit| visit.left).zip(record.queued);
+        let announced = last.is_some_and(|visit| {
+            visit.left < record.released && visit.outcome.as_deref() != Some("abandoned")
+        });
+        let expected = match left {
+            // Times that jump cannot be subtracted.
+            _ if !answered && self.wall_jumps => seen.min(record.waiting_ms),
+            Some((left, queued)) if !answered && announced => {
+                ((left.0 - queued.0).max(0) / 1_000) as u64
+            }
+            _ => seen,
+        };
+        match expected.abs_diff(record.waiting_ms) <= DURATION_SLACK_MS {
+            true => Ok(()),
+            false => Err(format!("waiting_ms is not the {expected} that were seen")),
+        }
     }
 
     fn judge_order(&self, record: &CallRecord) -> Result<(), String> {

@@ -161,6 +161,13 @@ impl Workers {
                     reports.push(ended(leg, play, PlayEnd::Stopped));
                 }
             }
+            // A worker knows its own legs alone, and says so.
+            Command::Bridge { a, b }
+                if a.worker != b.worker
+                    || [a, b].iter().any(|leg| !self.legs.contains_key(leg)) =>
+            {
+                reports.push(Event::NotBridged { leg: a, other: b });
+            }
             Command::Bridge { a, b } => {
                 self.leg(a)?.bridged = Some(b);
                 self.leg(b)?.bridged = Some(a);

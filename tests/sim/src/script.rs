@@ -20,8 +20,10 @@ pub(crate) enum Trouble {
     Order,
     /// A change of the configuration.
     Change,
-    /// New calls are turned away, or no longer.
+    /// New calls are turned away and nobody is offered any, or no longer.
     Freeze(bool),
+    /// New calls are turned away, or no longer; who waits is offered.
+    Drain(bool),
     /// Every call is released.
     ReleaseAll,
     /// The wall clock jumps.
@@ -59,6 +61,7 @@ impl World<'_> {
             (u64::from(plan.release_all), Trouble::ReleaseAll),
             (u64::from(plan.wall_jumps) * 3, Trouble::WallJump),
             (plan.troubles, Trouble::Phone),
+            (plan.drains, Trouble::Drain(true)),
         ];
         for (times, trouble) in troubles {
             for _ in 0..times {
@@ -273,6 +276,13 @@ impl World<'_> {
                 }
                 self.freeze(frozen)
             }
+            Trouble::Drain(draining) => {
+                if draining {
+                    let after = ms(self.dice.between(1_000, 20_000));
+                    self.later(after, Happening::Trouble(Trouble::Drain(false)));
+                }
+                self.drain(draining)
+            }
             Trouble::ReleaseAll => self.feed_all(|| Input::ReleaseAll),
             Trouble::WallJump => {
                 let by = self.dice.between(0, 7_200) as i64 - 3_600;
@@ -286,6 +296,11 @@ impl World<'_> {
     fn freeze(&mut self, frozen: bool) -> Result<(), Fault> {
         self.invariants.freeze(self.now(), frozen);
         self.feed_all(|| Input::Freeze(frozen))
+    }
+
+    fn drain(&mut self, draining: bool) -> Result<(), Fault> {
+        self.invariants.drain(draining);
+        self.feed_all(|| Input::Drain(draining))
     }
 
     fn phone_trouble(&mut self) -> Result<(), Fault> {
@@ -368,6 +383,7 @@ impl World<'_> {
         });
         self.centre.heal();
         self.freeze(false)?;
+        self.drain(false)?;
         self.configure()?;
         for peer in 0..self.peers.len() {
             match self.peers[peer].agent_key() {

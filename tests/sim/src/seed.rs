@@ -71,6 +71,8 @@ pub struct Plan {
     pub changes: u64,
     /// Times new calls are turned away for a while.
     pub freezes: u64,
+    /// Times the node drains for a while.
+    pub drains: u64,
     /// Whether all calls are released at once, some time.
     pub release_all: bool,
     /// What happens to phones' registrations, connections and lives.
@@ -142,6 +144,7 @@ impl Plan {
             never_ack_percent: if calm { 0 } else { dice.between(0, 10) },
             vanish_percent: some(dice, 8),
             patience_ms: dice.between(2_000, 60_000),
+            drains: if dice.percent(20) { some(dice, 2) } else { 0 },
         }
     }
 }

@@ -21,7 +21,7 @@ use hotline_engine::{
 use hotline_media::command::{Codec, Event as MediaEvent};
 use hotline_sip::{ConnectionId, Flow, Message, Method, Transport};
 use siphasher::sip::SipHasher13;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +85,10 @@ pub(crate) struct World<'p> {
     connections: u64,
     last_report: Vec<Mono>,
     overlaps: BTreeMap<(Partition, String), Mono>,
+    /// The connection each phone has last registered over, if it was over one.
+    registered_over: BTreeMap<usize, u64>,
+    /// Phones whose connection that was is gone.
+    cut_off: BTreeSet<usize>,
     requests: u64,
     replies: BTreeMap<u64, Result<Reply, Refusal>>,
     last_look: Mono,
@@ -123,6 +127,8 @@ impl<'p> World<'p> {
             connections: 0,
             last_report: vec![mono; usize::from(plan.engines)],
             overlaps: BTreeMap::new(),
+            registered_over: BTreeMap::new(),
+            cut_off: BTreeSet::new(),
             requests: 0,
             replies: BTreeMap::new(),
             last_look: mono,
@@ -319,6 +325,8 @@ impl<'p> World<'p> {
             }
             Happening::FlowClosed(connection) => {
                 self.log.add(|| format!("{} connection {connection} closed", self.stamp()));
+                let over = self.registered_over.iter().filter(|(_, over)| **over == connection);
+                self.cut_off.extend(over.map(|(peer, _)| *peer));
                 let connection = ConnectionId(connection);
                 self.feed_all(|| Input::FlowClosed { connection })
             }
@@ -370,7 +378,7 @@ impl<'p> World<'p> {
                     && queue == Some(&suspicion.queue)
             });
             let idle = match &suspicion.agent {
-                Some(agent) => self.agent_is_idle(partition, agent)?,
+                Some(agent) => self.agent_can_be_offered(partition, agent)?,
                 None => true,
             };
             if waits && idle {
@@ -380,11 +388,20 @@ impl<'p> World<'p> {
         Ok(())
     }
 
-    fn agent_is_idle(&mut self, partition: Partition, agent: &str) -> Result<bool, Fault> {
+    /// It is idle, and one of its contacts is not on a connection that is gone.
+    fn agent_can_be_offered(&mut self, partition: Partition, agent: &str) -> Result<bool, Fault> {
         let employee_id = agent.to_owned();
         let reply = self.ask(partition, Request::Agent { employee_id })?;
         Ok(match reply {
-            Ok(Reply::Agents(views)) => views.iter().any(|view| view.state == "idle"),
+            Ok(Reply::Agents(views)) => views.iter().any(|view| {
+                let reached = |contact: &String| {
+                    self.peers.iter().enumerate().any(|(number, peer)| {
+                        contact.contains(&peer.address().to_string())
+                            && !self.cut_off.contains(&number)
+                    })
+                };
+                view.state == "idle" && view.registrations.iter().any(reached)
+            }),
             _ => false,
         })
     }
@@ -507,6 +524,14 @@ impl<'p> World<'p> {
             self.invariants.tell("200 crosses CANCEL");
             let turn = self.peers[peer].turn;
             self.later(Duration::ZERO, Happening::Act(peer, Some(turn), Act::Answer));
+        }
+        let of_register = message.cseq().is_ok_and(|cseq| cseq.method == Method::Register);
+        if of_register && message.status() == Some(200) {
+            self.cut_off.remove(&peer);
+            match flow.connection {
+                Some(connection) => drop(self.registered_over.insert(peer, connection.0)),
+                None => drop(self.registered_over.remove(&peer)),
+            }
         }
         let alive = self.peers[peer].alive;
         if connection.is_some() && connection != self.peers[peer].connection()
