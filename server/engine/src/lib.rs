@@ -38,6 +38,6 @@ pub use event::{Event, EventKind};
 pub use front_door::{FrontDoor, Placement};
 pub use id::{CallId, RequestId};
 pub use input::{Input, Output};
-pub use ports::engine_of_leg;
+pub use ports::{RESERVED_PORTS_MAX, engine_of_leg};
 pub use record::CallRecord;
 pub use tenant::Part;

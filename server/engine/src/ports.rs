@@ -16,6 +16,9 @@ const LEGS_MAX: usize = 200_000;
 /// One port of so many of a worker is kept for second legs: whoever waits in a queue can still be
 /// connected when no new call is admitted any more.
 const RESERVE: usize = 8;
+/// Most ports of one worker that are kept for second legs. The shell keeps more than this granted
+/// and free, so that what is kept never looks to it like enough.
+pub const RESERVED_PORTS_MAX: usize = 64;
 
 /// Which of `engines` engines opened a leg.
 pub fn engine_of_leg(leg: LegRef, engines: u16) -> u16 {
@@ -46,7 +49,7 @@ struct Ports {
 impl Ports {
     /// What may be given to a call's first leg: the rest is kept for second legs.
     fn for_first_legs(&self) -> usize {
-        self.free.len().saturating_sub(self.known / RESERVE)
+        self.free.len().saturating_sub((self.known / RESERVE).min(RESERVED_PORTS_MAX))
     }
 }
 
@@ -198,6 +201,17 @@ mod tests {
         assert_eq!(pool.open(Partition(1), None), None);
         pool.grant(grants(1, 30040..30042));
         assert_eq!(pool.open(Partition(1), None).unwrap().0.worker, 1);
+    }
+
+    /// Workers bind more when fewer than so many ports are free. An eighth of all was kept, which
+    /// came to be just as many: nobody bound more, and new calls got 503 with most of the range
+    /// unused.
+    #[test]
+    fn what_is_kept_does_not_grow_without_end() {
+        let mut pool = PortPool::new((0, 1));
+        pool.grant(grants(0, 20000..24000));
+        let firsts = std::iter::from_fn(|| pool.open(Partition(1), None)).count();
+        assert_eq!(firsts, 2_000 - RESERVED_PORTS_MAX);
     }
 
     #[test]

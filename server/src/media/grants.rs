@@ -2,8 +2,9 @@
 
 use hotline_media::command::PortGrant;
 
-/// Ports an engine should always have free at one worker.
-const FREE_LOW: u32 = 64;
+/// Ports an engine should always have free at one worker: several times what it keeps for second
+/// legs, so that a burst of calls meets ports that are bound.
+const FREE_LOW: u32 = 4 * hotline_engine::RESERVED_PORTS_MAX as u32;
 
 /// What one worker has lent to each engine.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ mod tests {
         (0..4).for_each(|_| grants.used(1));
         assert_eq!(lengths(grants.divide(ports(6))), [(0, 1), (1, 5)]);
         assert!(grants.low());
-        grants.divide(ports(200));
+        grants.divide(ports(2 * FREE_LOW as u16));
         assert!(!grants.low());
     }
 }
