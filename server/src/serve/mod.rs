@@ -67,10 +67,14 @@ pub fn run(config: NodeConfig, file: Option<PathBuf>) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
+    let signals = runtime
+        .block_on(async { shutdown::Signals::new() })
+        .map_err(|error| format!("signals cannot be received: {error}"))?;
     let running = start(&config, runtime.handle(), &mut Bind)?;
     print!("{}", running.banner);
     let _nobody_reads = std::io::stdout().flush();
-    let signals = runtime.block_on(shutdown::until_stopped(&running, &config, file.as_deref()));
+    let signals =
+        runtime.block_on(shutdown::until_stopped(&running, &config, file.as_deref(), signals));
     tracing::info!(signals, "stopping");
     running.stop(runtime.handle());
     Ok(())

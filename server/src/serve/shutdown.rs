@@ -21,18 +21,33 @@ const COUNTS_FRESH: Duration = Duration::from_millis(300);
 /// How long released calls have to say good-bye.
 const GOOD_BYE_MAX: Duration = Duration::from_secs(3);
 
+/// The signals of a server, from before it can be seen from outside: one that comes early is kept.
+pub(super) struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    /// Begins to receive them; within the runtime.
+    pub(super) fn new() -> std::io::Result<Signals> {
+        Ok(Signals {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+            hup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Waits for the order to stop, and drains; gives how many orders came.
 pub(super) async fn until_stopped(
     running: &Running,
     config: &NodeConfig,
     file: Option<&Path>,
+    signals: Signals,
 ) -> u32 {
     let drain_s = config.drain_s;
-    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
-    let [Ok(mut term), Ok(mut int), Ok(mut hup)] = kinds.map(signal) else {
-        tracing::error!("signals cannot be received");
-        return std::future::pending().await;
-    };
+    let Signals { mut term, mut int, mut hup } = signals;
     loop {
         tokio::select! {
             _ = term.recv() => break,
