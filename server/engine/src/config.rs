@@ -3,11 +3,15 @@
 //! Owns the types. Does not own where they come from (files, store: the shell's `config`), nor the
 //! rules of routing (`hotline_routing::config`).
 
+mod single_phone;
+
+pub use single_phone::{CutLine, FeatureCodes, Mobile, SinglePhone, StarCodes};
+
 use hotline_base::{Partition, Redacted};
 use hotline_media::command::{AssetId, Codec};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// The node's directory: every tenant and shared trunk, as the front door sees them.
@@ -45,6 +49,10 @@ pub struct TenantConfig {
     pub realm: String,
     /// Default language of prompts (`en`).
     pub language: String,
+    /// Languages it speaks, the default one among them.
+    pub languages: Vec<String>,
+    /// The number shown when nothing else is to be.
+    pub main_number: Option<String>,
     /// IANA time zone (`Europe/Stockholm`).
     pub time_zone: String,
     /// Queues, agents, access codes, routes.
@@ -55,8 +63,41 @@ pub struct TenantConfig {
     pub trunks: Vec<Trunk>,
     /// Prompts by language, then name.
     pub prompts: BTreeMap<String, BTreeMap<String, Prompt>>,
+    /// Custom tones by name.
+    pub tones: BTreeMap<String, Prompt>,
+    /// Calling numbers that reach drafts; their calls are test calls.
+    pub test_callers: BTreeSet<String>,
+    /// Agents that may sign in from any telephone, by employee ID.
+    pub mobiles: BTreeMap<String, Mobile>,
+    /// How single-phone agents are served.
+    pub single_phone: SinglePhone,
     /// Limits of this tenant.
     pub limits: TenantLimits,
+}
+
+impl Default for TenantConfig {
+    fn default() -> Self {
+        TenantConfig {
+            partition: Partition(0),
+            version: 0,
+            name: String::new(),
+            domains: Vec::new(),
+            realm: String::new(),
+            language: "en".into(),
+            languages: vec!["en".into()],
+            main_number: None,
+            time_zone: "UTC".into(),
+            routing: Arc::default(),
+            softphones: BTreeMap::new(),
+            trunks: Vec::new(),
+            prompts: BTreeMap::new(),
+            tones: BTreeMap::new(),
+            test_callers: BTreeSet::new(),
+            mobiles: BTreeMap::new(),
+            single_phone: SinglePhone::default(),
+            limits: TenantLimits::default(),
+        }
+    }
 }
 
 impl TenantConfig {
@@ -129,10 +170,53 @@ pub struct Trunk {
     /// Whether the carrier passes early media (else 180 is sent instead of 183).
     #[serde(default = "yes")]
     pub early_media: bool,
+    /// Where our INVITEs go; without it the trunk only brings calls.
+    #[serde(default)]
+    pub target: Option<SocketAddr>,
+    /// How they go there.
+    #[serde(default)]
+    pub transport: TrunkTransport,
+    /// Whether it may show a number that is not the tenant's: the customer's, to a mobile agent.
+    #[serde(default)]
+    pub present_any_number: bool,
+    /// Calls at once over it, both directions together: 1–100,000.
+    #[serde(default = "channels_max")]
+    pub channels: u32,
+}
+
+impl Default for Trunk {
+    fn default() -> Self {
+        Trunk {
+            name: String::new(),
+            peers: Vec::new(),
+            dialled_from: DialledFrom::default(),
+            number_rules: Vec::new(),
+            early_media: true,
+            target: None,
+            transport: TrunkTransport::default(),
+            present_any_number: false,
+            channels: channels_max(),
+        }
+    }
 }
 
 fn yes() -> bool {
     true
+}
+
+fn channels_max() -> u32 {
+    100_000
+}
+
+/// How INVITEs reach a trunk's target (`transport`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrunkTransport {
+    /// Datagrams.
+    #[default]
+    Udp,
+    /// A stream.
+    Tcp,
 }
 
 /// Which part of an INVITE names the number that was dialled.

@@ -100,10 +100,9 @@ mod tests {
         };
         Trunk {
             name: "carrier".into(),
-            peers: Vec::new(),
             dialled_from,
             number_rules: rules.iter().map(rule).collect(),
-            early_media: true,
+            ..Trunk::default()
         }
     }
 

@@ -4,6 +4,7 @@ use crate::id::CallId;
 use hotline_base::{Redacted, Wall};
 use hotline_media::command::LegStatistics;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The record of one call; also, while it runs, the part of its checkpoint that is already known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +65,12 @@ pub struct CallRecord {
     pub caller_media: Option<LegStatistics>,
     /// What the last agent's leg saw.
     pub agent_media: Option<LegStatistics>,
+    /// Data attached to the call, by key.
+    #[serde(default)]
+    pub data: BTreeMap<String, String>,
+    /// A test caller reached a draft: it counts in no statistics.
+    #[serde(default)]
+    pub test: bool,
 }
 
 /// One stay in one queue.

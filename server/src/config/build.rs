@@ -64,6 +64,7 @@ pub fn tenant(
             call_s_max: number("call_s_max", limits.call_s_max),
             rtp_silence_s: number("rtp_silence_s", limits.rtp_silence_s),
         },
+        ..TenantConfig::default()
     })
 }
 

@@ -43,6 +43,8 @@ fn record(serial: u32) -> CallRecord {
         reason: None,
         caller_media: None,
         agent_media: None,
+        data: Default::default(),
+        test: false,
     }
 }
 

@@ -176,6 +176,8 @@ fn arrived(serial: u32) -> Event {
         reason: None,
         caller_media: None,
         agent_media: None,
+        data: Default::default(),
+        test: false,
     };
     Event { at, partition, kind: EventKind::CallArrived { record: Box::new(record) } }
 }

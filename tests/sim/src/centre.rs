@@ -218,9 +218,8 @@ impl Centre {
         let trunk = Trunk {
             name: format!("carrier-{number}"),
             peers: format!("10.9.{number}.0/24").parse().into_iter().collect(),
-            dialled_from: Default::default(),
-            number_rules: Vec::new(),
             early_media: number == 0,
+            ..Trunk::default()
         };
         let prompts = PROMPTS.iter().zip(FIRST_PROMPT.0..);
         let prompts = prompts.map(|(name, asset)| {
@@ -240,6 +239,7 @@ impl Centre {
             prompts: BTreeMap::from([("en".to_owned(), prompts.collect())]),
             limits: tenant.limits,
             routing: Arc::new(self.routing(number, tenant)),
+            ..TenantConfig::default()
         }
     }
 

@@ -431,5 +431,7 @@ fn new_record(
         reason: None,
         caller_media: None,
         agent_media: None,
+        data: Default::default(),
+        test: false,
     }
 }

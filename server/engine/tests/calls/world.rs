@@ -1,9 +1,7 @@
 //! The whole engine in virtual time, with scripted peers and a media worker made of data.
 
 use hotline_base::{Epoch, Mono, Now, Partition, Redacted, Rng, Wall};
-use hotline_engine::config::{
-    DigestAlgorithm, FIRST_PROMPT, Prompt, Softphone, TenantLimits, Trunk, WAIT_TONE,
-};
+use hotline_engine::config::{DigestAlgorithm, FIRST_PROMPT, Prompt, Softphone, Trunk, WAIT_TONE};
 use hotline_engine::event::EventKind;
 use hotline_engine::input::{Counts, Reply, Request};
 use hotline_engine::{
@@ -147,12 +145,10 @@ pub fn centre() -> TenantConfig {
         trunks: vec![Trunk {
             name: "carrier-a".into(),
             peers: vec![format!("{}", address(CARRIER).ip()).parse().unwrap()],
-            dialled_from: Default::default(),
-            number_rules: Vec::new(),
-            early_media: true,
+            ..Trunk::default()
         }],
         prompts: BTreeMap::from([("en".to_owned(), prompts())]),
-        limits: TenantLimits::default(),
+        ..TenantConfig::default()
     }
 }
 

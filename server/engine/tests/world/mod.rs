@@ -8,7 +8,7 @@
 
 use bytes::Bytes;
 use hotline_base::{Epoch, Mono, Now, Partition, Redacted, Rng, Wall};
-use hotline_engine::config::{DigestAlgorithm, Network, Softphone, TenantLimits, Trunk};
+use hotline_engine::config::{DigestAlgorithm, Network, Softphone, Trunk};
 use hotline_engine::event::StoredBinding;
 use hotline_engine::input::{Reply, Request};
 use hotline_engine::{
@@ -21,7 +21,6 @@ use hotline_routing::config::{
 };
 use hotline_sip::digest::{Challenge, answer, ha1};
 use hotline_sip::{ConnectionId, Flow, Message, Transport};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,9 +86,7 @@ pub fn tenant(partition: Partition, name: &str, code: &str, agents: &[&str]) -> 
         time_zone: "Europe/Stockholm".into(),
         routing: Arc::new(routing),
         softphones,
-        trunks: Vec::new(),
-        prompts: BTreeMap::new(),
-        limits: TenantLimits::default(),
+        ..TenantConfig::default()
     }
 }
 
@@ -109,9 +106,7 @@ pub fn trunk(name: &str, peers: &[&str]) -> Trunk {
     Trunk {
         name: name.into(),
         peers: peers.iter().map(|peer| peer.parse::<Network>().unwrap()).collect(),
-        dialled_from: Default::default(),
-        number_rules: Vec::new(),
-        early_media: true,
+        ..Trunk::default()
     }
 }
 
