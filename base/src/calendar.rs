@@ -62,6 +62,27 @@ impl TimeZone {
         let zoned = time.to_zoned(self.0.clone()).ok()?;
         Some(Wall(zoned.timestamp().as_microsecond()))
     }
+
+    /// Both instants that a minute (0–1439) of the civil day of `at` may stand for: they differ
+    /// where clocks are put back (the minute comes twice) or forward (it does not come at all; then
+    /// one is before the gap and one after it). `None` past the ends of the calendar.
+    pub fn both_instants(&self, at: Wall, minute_of_day: u16) -> Option<[Wall; 2]> {
+        let stamp = Timestamp::from_microsecond(at.0).ok()?;
+        let date = stamp.to_zoned(self.0.clone()).date();
+        let hour = i8::try_from(minute_of_day / 60).ok()?;
+        let minute = i8::try_from(minute_of_day % 60).ok()?;
+        let time = date.to_datetime(civil::Time::new(hour, minute, 0, 0).ok()?);
+        let either = || self.0.to_ambiguous_timestamp(time);
+        let (earlier, later) = (either().earlier().ok()?, either().later().ok()?);
+        Some([Wall(earlier.as_microsecond()), Wall(later.as_microsecond())])
+    }
+
+    /// The next instant after `at` at which the clocks of this zone are changed, if any is known.
+    pub fn next_clock_change(&self, at: Wall) -> Option<Wall> {
+        let stamp = Timestamp::from_microsecond(at.0).ok()?;
+        let change = self.0.following(stamp).next()?;
+        Some(Wall(change.timestamp().as_microsecond()))
+    }
 }
 
 /// A civil date and minute.
@@ -94,5 +115,20 @@ mod tests {
         assert_eq!(zone.rfc3339(midnight), "2026-03-29T00:00:00.000+01:00");
         assert_eq!(zone.civil(noon).weekday, 7);
         assert!(TimeZone::named("Mars/Olympus").is_none());
+    }
+
+    #[test]
+    fn a_minute_comes_twice_where_clocks_are_put_back() {
+        let zone = TimeZone::named("Europe/Stockholm").unwrap();
+        // Sunday 25 October 2026: clocks go from 03:00 to 02:00.
+        let noon = zone.instant(2026, 10, 25, 12, 0).unwrap();
+        let twice = zone.both_instants(noon, 150).unwrap().map(|at| zone.rfc3339(at));
+        assert_eq!(twice, ["2026-10-25T02:30:00.000+02:00", "2026-10-25T02:30:00.000+01:00"]);
+        let once = zone.both_instants(noon, 600).unwrap();
+        assert_eq!(once[0], once[1]);
+        assert_eq!(zone.both_instants(noon, 1_440), None);
+        let change = zone.next_clock_change(zone.midnight_before(noon)).unwrap();
+        assert_eq!(zone.rfc3339(change), "2026-10-25T02:00:00.000+01:00");
+        assert_eq!(TimeZone::utc().next_clock_change(noon), None);
     }
 }
