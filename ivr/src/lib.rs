@@ -1,8 +1,19 @@
 //! Interactive voice response, sans-IO: what callers are told.
 //!
-//! Owns: [`say`], from a value to the recorded units that speak it. The flow model, its checker and
-//! the interpreter join it here. Does not own: audio (the media crate), calls (the engine).
+//! ```text
+//! TOML, JSON ── read ──▶ model::Flow ── check ──▶ faults
+//!                             │
+//!                      program::Flows ── run ──▶ what is said, done, and where the call goes
+//! ```
+//! Owns: the flow ([`model`]) and its expressions ([`expr`]), what is ready to run ([`program`]),
+//! the running of it ([`run`]), working times
+//! ([`schedule`]), and [`say`], from a value to the recorded units that speak it. Does
+//! not own: audio (the media crate), calls (the engine).
 #![forbid(unsafe_code)]
 
+pub mod expr;
+pub mod model;
+pub mod program;
+pub mod run;
 pub mod say;
 pub mod schedule;

@@ -59,6 +59,7 @@ const PURE_EXTERNALS: &[&str] = &[
     "siphasher",
     "nom",
     "serde",
+    "serde_json",
 ];
 
 /// Externals for one crate only: `jiff` knows time zones, but it can also read the clock, so its
@@ -66,7 +67,7 @@ const PURE_EXTERNALS: &[&str] = &[
 const PURE_EXTERNALS_OF: &[(&str, &str)] = &[("hotline-base", "jiff")];
 
 /// What the tests of pure crates may use besides.
-const PURE_TEST_EXTERNALS: &[&str] = &["proptest", "insta", "serde_json", "toml"];
+const PURE_TEST_EXTERNALS: &[&str] = &["proptest", "insta", "toml"];
 
 /// One crate of the workspace.
 pub struct Package {
