@@ -4,6 +4,7 @@
 //! is stale (an older generation) is dropped by whoever receives it. Every [`Command::Play`] ends
 //! in exactly one [`Event::PlayEnded`].
 
+use hotline_base::Partition;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 
@@ -36,6 +37,10 @@ pub struct AssetId(pub u32);
 /// Names one play of one leg; chosen by the engine, unique within the leg's generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PlayId(pub u32);
+
+/// Names one recording; chosen by the engine, unique within its partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RecordingId(pub u64);
 
 /// Static audio codecs this build speaks (8 kHz, one channel).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -128,6 +133,11 @@ pub enum Command {
         repeat: bool,
         /// End the play at the first of these digits (`0-9*#A-D`), empty for none.
         stop_on: String,
+        /// Music that sounds under the items, some 12 dB lower. It goes on from where it was if it
+        /// was the leg's tone (one asset, repeated) or background before. After the last item it
+        /// goes on alone, until a [`Command::Stop`] of this play, a bridge, a conference or another
+        /// play; the same asset as the next play's tone or background goes on without a gap.
+        background: Option<AssetId>,
     },
     /// Ends a play, if it still runs.
     Stop {
@@ -157,6 +167,51 @@ pub enum Command {
         leg: LegRef,
         /// `0-9*#A-D`.
         digits: String,
+    },
+    /// What is done with the digits of a leg's peer. A leg begins with `relay` and without
+    /// `in_band`.
+    SetDigits {
+        /// The leg.
+        leg: LegRef,
+        /// Whether the leg's bridge or conference passes them on. If not, its telephone-events are
+        /// left out and its in-band tones muted from the moment they are recognised.
+        relay: bool,
+        /// Whether in-band tones are looked for: for peers without telephone-events.
+        in_band: bool,
+    },
+    /// Records what the leg's peer says, beginning now. It ends in exactly one
+    /// [`Event::Recorded`]; a leg has one recording at a time, another one ends it as stopped.
+    Record {
+        /// The leg.
+        leg: LegRef,
+        /// Whose recording it is.
+        partition: Partition,
+        /// Names it.
+        recording: RecordingId,
+        /// Longest, in ms.
+        max_ms: u32,
+        /// End it after so much silence, in ms, which is cut off; 0 never.
+        silence_ms: u32,
+        /// End it at the first of these digits (`0-9*#A-D`), which is cut off; empty for none.
+        stop_on: String,
+    },
+    /// Ends a recording, if it still runs.
+    StopRecord {
+        /// The leg.
+        leg: LegRef,
+        /// Which.
+        recording: RecordingId,
+    },
+    /// Joins 2–4 legs of one worker: each hears the sum of the others. Takes the place of the
+    /// bridges of these legs, and of the conferences they are in.
+    Conference {
+        /// Who takes part.
+        legs: Vec<LegRef>,
+    },
+    /// Takes a leg out of its conference; the others go on.
+    Leave {
+        /// The leg.
+        leg: LegRef,
     },
     /// Closes a leg: RTCP BYE, a last [`Event::Closed`] with its statistics, the port rests 5 s
     /// and is granted again.
@@ -191,6 +246,8 @@ pub enum Event {
         digit: char,
         /// How long it was pressed, in ms.
         duration_ms: u32,
+        /// How it came.
+        source: DigitSource,
     },
     /// RTP came that was taken for the peer's, from this address (the leg's source from now on).
     /// Told again if an address that was expected takes its place, and after a changed SDP.
@@ -207,12 +264,24 @@ pub enum Event {
         /// For how long, in seconds.
         for_s: u32,
     },
-    /// A [`Command::Bridge`] could not be carried out: one of its legs is not a leg of this worker.
+    /// A [`Command::Bridge`] or [`Command::Conference`] could not be carried out: one of its legs
+    /// is not a leg of this worker, or there are too few or too many.
     NotBridged {
-        /// The leg `a` of the command.
+        /// The leg `a` of the command, or a conference's first.
         leg: LegRef,
-        /// The leg `b`.
+        /// The leg `b`, or a conference's leg that is unknown, or its last.
         other: LegRef,
+    },
+    /// A recording is over, and its file is complete.
+    Recorded {
+        /// The leg.
+        leg: LegRef,
+        /// Which recording.
+        recording: RecordingId,
+        /// How much was kept, in ms: without what ended it.
+        duration_ms: u32,
+        /// Why.
+        reason: RecordEnd,
     },
     /// The leg is closed; or was never opened, because its port was not free.
     Closed {
@@ -221,6 +290,43 @@ pub enum Event {
         /// What it saw.
         statistics: LegStatistics,
     },
+}
+
+impl Command {
+    /// The leg that decides which worker carries it out; `None` for a conference of nobody.
+    pub fn leg(&self) -> Option<LegRef> {
+        match self {
+            Command::Open { leg, .. }
+            | Command::SetRemote { leg, .. }
+            | Command::Play { leg, .. }
+            | Command::Stop { leg, .. }
+            | Command::SendDigits { leg, .. }
+            | Command::SetDigits { leg, .. }
+            | Command::Record { leg, .. }
+            | Command::StopRecord { leg, .. }
+            | Command::Leave { leg }
+            | Command::Close { leg }
+            | Command::Bridge { a: leg, .. }
+            | Command::Unbridge { a: leg, .. } => Some(*leg),
+            Command::Conference { legs } => legs.first().copied(),
+        }
+    }
+}
+
+impl Event {
+    /// Whose event it is; `None` for ports.
+    pub fn leg(&self) -> Option<LegRef> {
+        match self {
+            Event::Granted { .. } => None,
+            Event::PlayEnded { leg, .. }
+            | Event::Digit { leg, .. }
+            | Event::SourceLearned { leg, .. }
+            | Event::Silent { leg, .. }
+            | Event::NotBridged { leg, .. }
+            | Event::Recorded { leg, .. }
+            | Event::Closed { leg, .. } => Some(*leg),
+        }
+    }
 }
 
 /// Why a play ended.
@@ -237,6 +343,32 @@ pub enum PlayEnd {
     /// The leg was closed.
     LegClosed,
     /// The leg is unknown, or an asset is.
+    Failed,
+}
+
+/// How a digit came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DigitSource {
+    /// As telephone-events (RFC 4733).
+    Rtp,
+    /// As tones in the audio.
+    InBand,
+}
+
+/// Why a recording ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RecordEnd {
+    /// It was as long as it might be.
+    Limit,
+    /// Nobody spoke for so long.
+    Silence,
+    /// A digit of `stop_on`.
+    Digit(char),
+    /// [`Command::StopRecord`], or another recording of the leg.
+    Stopped,
+    /// The leg was closed.
+    LegClosed,
+    /// The leg is unknown, or what was said could not be written.
     Failed,
 }
 

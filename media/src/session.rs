@@ -163,7 +163,14 @@ impl Session {
     fn start(&mut self, now: Now, items: Vec<PlayItem>, repeat: bool, sink: &mut dyn Sink) {
         self.plays = self.plays.wrapping_add(1);
         let play = PlayId(self.plays);
-        let stop_on = String::new();
-        self.worker.handle(now, Command::Play { leg: LEG, play, items, repeat, stop_on }, sink);
+        let command = Command::Play {
+            leg: LEG,
+            play,
+            items,
+            repeat,
+            stop_on: String::new(),
+            background: None,
+        };
+        self.worker.handle(now, command, sink);
     }
 }

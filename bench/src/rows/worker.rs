@@ -90,6 +90,7 @@ impl Bed {
             items: vec![PlayItem::Asset(TONE)],
             repeat: true,
             stop_on: String::new(),
+            background: None,
         });
     }
 

@@ -5,7 +5,8 @@ use super::playing::Playing;
 use super::source::Source;
 use super::{Channel, PHASES, PortIndex, Sink, Worker};
 use crate::command::{
-    Command, Event, LegRef, LegStatistics, PlayEnd, PlayId, PlayItem, PortGrant, StreamParameters,
+    Command, Event, LegRef, LegStatistics, PlayEnd, PlayId, PlayItem, PortGrant, RecordEnd,
+    StreamParameters,
 };
 use crate::rtcp;
 use crate::timeline::{Feeder, Timeline};
@@ -21,7 +22,7 @@ impl Worker {
                 self.open(now, leg, port, silence_limit_s, sink);
             }
             Command::SetRemote { leg, stream } => self.set_remote(now.mono, leg, stream),
-            Command::Play { leg, play, items, repeat, stop_on } => {
+            Command::Play { leg, play, items, repeat, stop_on, .. } => {
                 self.play(leg, play, &items, repeat, &stop_on);
             }
             Command::Stop { leg, play } => self.stop(leg, play),
@@ -36,6 +37,17 @@ impl Worker {
             Command::SendDigits { leg, digits } => {
                 if let Some(leg) = self.place_of(leg).and_then(|place| self.leg_mut(place)) {
                     leg.digits_out.push(&digits);
+                }
+            }
+            Command::SetDigits { .. } | Command::StopRecord { .. } | Command::Leave { .. } => {}
+            Command::Record { leg, recording, .. } => {
+                let reason = RecordEnd::Failed;
+                let event = Event::Recorded { leg, recording, duration_ms: 0, reason };
+                self.events.push_back(event);
+            }
+            Command::Conference { legs } => {
+                if let (Some(leg), Some(other)) = (legs.first(), legs.last()) {
+                    self.events.push_back(Event::NotBridged { leg: *leg, other: *other });
                 }
             }
             Command::Close { leg } => {

@@ -3,7 +3,7 @@
 use super::leg::{Kind, Leg, kind_of};
 use super::source::Verdict;
 use super::{Channel, PortIndex, Sink, Worker};
-use crate::command::{Codec, Event, LegRef, PlayEnd};
+use crate::command::{Codec, DigitSource, Event, LegRef, PlayEnd};
 use crate::reception::Arrival;
 use crate::rtcp::{self, RtcpPacket};
 use crate::rtp::{Header, Packet};
@@ -210,7 +210,8 @@ impl Worker {
 
     pub(super) fn report_digit(events: &mut VecDeque<Event>, leg: LegRef, recognised: Recognised) {
         if let Recognised::Ended { digit, duration_ms } = recognised {
-            Self::report_event(events, Event::Digit { leg, digit, duration_ms });
+            let source = DigitSource::Rtp;
+            Self::report_event(events, Event::Digit { leg, digit, duration_ms, source });
         }
     }
 }

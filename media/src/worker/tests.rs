@@ -133,6 +133,7 @@ impl Bed {
             items,
             repeat,
             stop_on,
+            background: None,
         });
     }
 

@@ -17,7 +17,7 @@ use crate::record::ReleaseReason;
 use crate::request;
 use crate::tenant::{Part, Shared, Tenant};
 use hotline_base::{Epoch, Mono, Now, Partition, Rng};
-use hotline_media::command::{Event as MediaEvent, LegRef};
+use hotline_media::command::Event as MediaEvent;
 use hotline_sip::build::ResponseBuilder;
 use hotline_sip::header::HeaderName;
 use hotline_sip::{ConnectionId, Flow, Mark, Message, Method};
@@ -206,7 +206,7 @@ impl Engine {
             MediaEvent::Granted { ports } => return self.shared.ports.grant(ports),
             event => event,
         };
-        let leg = leg_of(&event);
+        let leg = event.leg();
         let closed = matches!(event, MediaEvent::Closed { .. });
         // What is stale belongs to nobody.
         let Some(owner) = leg.and_then(|leg| self.shared.ports.owner(leg)) else { return };
@@ -318,18 +318,6 @@ fn signed_in(tenant: &Tenant) -> u64 {
         routing.agent_status(routing.agent(&agent.employee_id)?).map(|status| status.state)
     });
     states.filter(|state| *state != hotline_routing::AgentState::SignedOut).count() as u64
-}
-
-fn leg_of(event: &MediaEvent) -> Option<LegRef> {
-    match event {
-        MediaEvent::PlayEnded { leg, .. }
-        | MediaEvent::Digit { leg, .. }
-        | MediaEvent::SourceLearned { leg, .. }
-        | MediaEvent::Silent { leg, .. }
-        | MediaEvent::NotBridged { leg, .. }
-        | MediaEvent::Closed { leg, .. } => Some(*leg),
-        MediaEvent::Granted { .. } => None,
-    }
 }
 
 fn no_tenant() -> Refusal {

@@ -60,7 +60,14 @@ fn a_leg_sends_every_20_ms_from_the_port_that_was_granted() {
     for command in [
         Command::Open { leg, port, silence_limit_s: 0 },
         Command::SetRemote { leg, stream },
-        Command::Play { leg, play: PlayId(1), items, repeat: false, stop_on: String::new() },
+        Command::Play {
+            leg,
+            play: PlayId(1),
+            items,
+            repeat: false,
+            stop_on: String::new(),
+            background: None,
+        },
     ] {
         workers.post(0, command).unwrap();
     }

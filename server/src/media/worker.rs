@@ -16,7 +16,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use hotline_base::{Mono, Now, Rng};
 use hotline_engine::engine_of_leg;
 use hotline_media::asset::Library;
-use hotline_media::command::{Command, Event, LegRef, PortGrant};
+use hotline_media::command::{Command, Event, PortGrant};
 use hotline_media::worker::{Channel, PHASES, Worker};
 use std::collections::VecDeque;
 use std::io;
@@ -108,8 +108,8 @@ impl MediaWorkers {
     // It comes back as it went; boxing it would cost an allocation each.
     #[allow(clippy::result_large_err)]
     pub fn post(&self, engine: u16, command: Command) -> Result<(), Unposted> {
-        let worker = leg_of(&command).worker;
-        let way = self.workers.get(usize::from(worker)).ok_or(Unposted::NoWorker)?;
+        let worker = command.leg().map(|leg| usize::from(leg.worker));
+        let way = worker.and_then(|worker| self.workers.get(worker)).ok_or(Unposted::NoWorker)?;
         way.post(Order::Command(engine, command)).map_err(|order| match order {
             Some(Order::Command(_, command)) => Unposted::Full(command),
             _ => Unposted::NoWorker,
@@ -364,7 +364,7 @@ impl<I: MediaIo + 'static> MediaThread<I> {
     /// Tells the engines what happened; what one does not take now it gets next time.
     fn report(&mut self) {
         while let Some(event) = self.worker.poll_event() {
-            match leg_of_event(&event) {
+            match event.leg() {
                 Some(leg) => {
                     let engine = engine_of_leg(leg, self.engines.count());
                     self.untaken.push_back((engine, event));
@@ -390,30 +390,4 @@ impl<I: MediaIo + 'static> MediaThread<I> {
 
 fn ms_of(at: Mono) -> u64 {
     at.as_ms()
-}
-
-/// The leg that decides which worker a command is for.
-fn leg_of(command: &Command) -> LegRef {
-    match command {
-        Command::Open { leg, .. }
-        | Command::SetRemote { leg, .. }
-        | Command::Play { leg, .. }
-        | Command::Stop { leg, .. }
-        | Command::SendDigits { leg, .. }
-        | Command::Close { leg }
-        | Command::Bridge { a: leg, .. }
-        | Command::Unbridge { a: leg, .. } => *leg,
-    }
-}
-
-fn leg_of_event(event: &Event) -> Option<LegRef> {
-    match event {
-        Event::Granted { .. } => None,
-        Event::PlayEnded { leg, .. }
-        | Event::Digit { leg, .. }
-        | Event::SourceLearned { leg, .. }
-        | Event::Silent { leg, .. }
-        | Event::NotBridged { leg, .. }
-        | Event::Closed { leg, .. } => Some(*leg),
-    }
 }

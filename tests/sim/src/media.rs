@@ -7,6 +7,7 @@ use crate::invariants::{Fault, fault};
 use hotline_base::Mono;
 use hotline_media::command::{
     AssetId, Command, Event, LegRef, LegStatistics, PlayEnd, PlayId, PlayItem, PortGrant,
+    RecordEnd, RecordingId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -40,6 +41,8 @@ struct Leg {
     silent_since: Option<Mono>,
     told_silent: bool,
     bridged: Option<LegRef>,
+    /// What is recorded, and since when.
+    recording: Option<(RecordingId, Mono)>,
 }
 
 #[derive(Clone, Debug)]
@@ -47,6 +50,7 @@ enum Due {
     PlayEnds(LegRef, PlayId),
     Rested(PortGrant),
     Silence(LegRef),
+    Recorded(LegRef, RecordingId),
 }
 
 impl Workers {
@@ -126,6 +130,7 @@ impl Workers {
                     silent_since: None,
                     told_silent: false,
                     bridged: None,
+                    recording: None,
                 };
                 if self.legs.insert(leg, state).is_some() {
                     return Err(fault("media_orders_fit", format!("{leg:?} is open already")));
@@ -176,7 +181,29 @@ impl Workers {
                 self.leg(a)?.bridged = None;
                 self.leg(b)?.bridged = None;
             }
-            Command::SendDigits { leg, .. } => drop(self.leg(leg)?),
+            Command::Conference { legs } => {
+                let known = |leg: &LegRef| self.legs.contains_key(leg);
+                if !(2..=4).contains(&legs.len()) || !legs.iter().all(known) {
+                    return Err(fault("media_orders_fit", format!("a conference of {legs:?}")));
+                }
+                for leg in legs {
+                    self.leg(leg)?.bridged = None;
+                }
+            }
+            Command::Record { leg, recording, max_ms, .. } => {
+                let state = self.leg(leg)?;
+                let running = state.recording.replace((recording, now));
+                reports.extend(running.map(|it| recorded(now, leg, it, RecordEnd::Stopped)));
+                let at = now + Duration::from_millis(max_ms.into());
+                self.wait(at, Due::Recorded(leg, recording));
+            }
+            Command::StopRecord { leg, recording } => {
+                let running = self.leg(leg)?.recording.take_if(|(it, _)| *it == recording);
+                reports.extend(running.map(|it| recorded(now, leg, it, RecordEnd::Stopped)));
+            }
+            Command::SendDigits { leg, .. }
+            | Command::SetDigits { leg, .. }
+            | Command::Leave { leg } => drop(self.leg(leg)?),
             Command::Close { leg } => reports = self.close(now, leg)?,
         }
         Ok(reports)
@@ -201,6 +228,13 @@ impl Workers {
                     reports.push(Event::Granted { ports: vec![port] });
                 }
                 Due::Silence(leg) => reports.extend(self.silence_of(now, leg)),
+                Due::Recorded(leg, recording) => {
+                    let running = self
+                        .legs
+                        .get_mut(&leg)
+                        .and_then(|state| state.recording.take_if(|(it, _)| *it == recording));
+                    reports.extend(running.map(|it| recorded(now, leg, it, RecordEnd::Limit)));
+                }
             }
         }
         reports
@@ -223,6 +257,8 @@ impl Workers {
                 other.bridged = None;
             }
             reports.extend(state.playing.map(|play| ended(leg, play, PlayEnd::LegClosed)));
+            let running = state.recording;
+            reports.extend(running.map(|it| recorded(now, leg, it, RecordEnd::LegClosed)));
             self.wait(now + PORT_REST, Due::Rested(state.port));
         }
         reports.push(Event::Closed { leg, statistics: LegStatistics::default() });
@@ -251,6 +287,16 @@ fn duration_of(item: &PlayItem) -> Duration {
         PlayItem::Asset(AssetId(_)) => PROMPT_MS,
         PlayItem::Silence(ms) => u64::from(*ms),
     })
+}
+
+fn recorded(
+    now: Mono,
+    leg: LegRef,
+    (recording, since): (RecordingId, Mono),
+    reason: RecordEnd,
+) -> Event {
+    let duration_ms = u32::try_from(now.since(since).as_millis()).unwrap_or(u32::MAX);
+    Event::Recorded { leg, recording, duration_ms, reason }
 }
 
 fn ended(leg: LegRef, play: PlayId, reason: PlayEnd) -> Event {

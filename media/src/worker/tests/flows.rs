@@ -1,6 +1,7 @@
 //! The life of legs, packet by packet.
 
 use super::*;
+use crate::command::DigitSource;
 use crate::telephone_event::EventPayload;
 use crate::tone::is_tone;
 use Codec::{Pcma, Pcmu};
@@ -102,7 +103,9 @@ fn a_digit_stops_a_play_at_its_first_packet_and_is_told_once() {
     }
     assert_eq!(bed.digits(), "52");
     let last = bed.events.last().unwrap();
-    assert_eq!(*last, Event::Digit { leg: leg(0), digit: '2', duration_ms: 100 });
+    let source = DigitSource::Rtp;
+    let press = Event::Digit { leg: leg(0), digit: '2', duration_ms: 100, source };
+    assert_eq!(*last, press);
 }
 
 #[test]

@@ -97,6 +97,7 @@ proptest! {
                         items: items(kind),
                         repeat,
                         stop_on: "0123456789".into(),
+                        background: None,
                     });
                 }
                 Step::Stop(leg, play) => {

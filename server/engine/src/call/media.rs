@@ -151,7 +151,8 @@ impl MediaLeg {
 
     fn begin(&self, out: &mut VecDeque<Output>, play: PlayId, items: Vec<PlayItem>, repeat: bool) {
         let stop_on = String::new();
-        let command = Command::Play { leg: self.leg, play, items, repeat, stop_on };
+        let background = None;
+        let command = Command::Play { leg: self.leg, play, items, repeat, stop_on, background };
         out.push_back(Output::Media(command));
     }
 }

@@ -509,17 +509,10 @@ impl Calls {
 
     /// A media worker reports about a leg.
     pub(crate) fn media(&mut self, cx: &mut Context<'_>, event: MediaEvent) {
-        let leg = match &event {
-            MediaEvent::PlayEnded { leg, .. }
-            | MediaEvent::Digit { leg, .. }
-            | MediaEvent::SourceLearned { leg, .. }
-            | MediaEvent::Silent { leg, .. }
-            | MediaEvent::NotBridged { leg, .. }
-            | MediaEvent::Closed { leg, .. } => *leg,
-            MediaEvent::Granted { .. } => return,
-        };
         // Legs of offers that came to nothing are not listened to any more.
-        let Some(&(serial, side)) = self.index.media.get(&leg) else { return };
+        let Some(&(serial, side)) = event.leg().and_then(|leg| self.index.media.get(&leg)) else {
+            return;
+        };
         self.with(cx, serial, |call, step| match event {
             MediaEvent::PlayEnded { play, reason, .. } => {
                 call.play_ended(step, side, play, reason);
@@ -530,6 +523,7 @@ impl Calls {
             // Digits are relayed by the workers; nothing here collects them. A learned source is
             // the worker's affair.
             MediaEvent::Digit { .. }
+            | MediaEvent::Recorded { .. }
             | MediaEvent::SourceLearned { .. }
             | MediaEvent::Granted { .. } => {}
         });
