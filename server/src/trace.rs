@@ -120,6 +120,7 @@ fn words(kind: &EventKind) -> Option<String> {
         }
         EventKind::Answered { agent, .. } => format!("answered by agent {agent}"),
         EventKind::Connected { .. } => "connected".into(),
+        EventKind::FlowStep { flow, node, .. } => format!("flow {flow}: {node}"),
         EventKind::AgentState { agent, from, to, .. } => format!("agent {agent}: {from} → {to}"),
         EventKind::Released { record } => format!(
             "released by {}: {} (Q.850 cause {})",
@@ -148,12 +149,15 @@ pub fn concerns(event: &Event, call: hotline_engine::CallId) -> bool {
         | EventKind::OfferEnded { call: of, .. }
         | EventKind::Answered { call: of, .. }
         | EventKind::Connected { call: of }
+        | EventKind::FlowStep { call: of, .. }
         | EventKind::Message { call: of, .. } => *of == call,
         EventKind::AgentState { call: of, .. } | EventKind::Decision { call: of, .. } => {
             *of == Some(call)
         }
         EventKind::Checkpoint { checkpoint } => checkpoint.call == call,
-        EventKind::BindingAdded { .. } | EventKind::BindingRemoved { .. } => false,
+        EventKind::BindingAdded { .. }
+        | EventKind::BindingRemoved { .. }
+        | EventKind::LanguageRemembered { .. } => false,
     }
 }
 

@@ -122,11 +122,13 @@ impl Engine {
             Input::Media(event) => self.media(now, event),
             Input::Request { id, partition, request } => self.request(now, id, partition, request),
             Input::ConfigChanged { directory } => self.configure(now, directory),
-            Input::Restore { partition, bindings, agents } => {
+            Input::Restore { partition, bindings, agents, languages: _ } => {
                 self.with(partition, |tenant, shared| {
                     tenant.restore(now, shared, bindings, agents);
                 });
             }
+            // Nobody has asked for anything.
+            Input::EffectDone { .. } => {}
             Input::Drain(draining) => self.shared.draining = draining,
             Input::Freeze(frozen) => {
                 self.shared.frozen = frozen;

@@ -3,7 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::id::CallId;
 use crate::record::CallRecord;
-use hotline_base::{Partition, Wall};
+use hotline_base::{Partition, Redacted, Wall};
 pub use hotline_sip::registrar::StoredBinding;
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +113,22 @@ pub enum EventKind {
         call: Option<CallId>,
         /// The decision as data.
         decision: hotline_routing::explain::Decision,
+    },
+    /// A call's flow has entered a node, for the call's ladder. Never a value.
+    FlowStep {
+        /// The call.
+        call: CallId,
+        /// Flow.
+        flow: String,
+        /// Node.
+        node: String,
+    },
+    /// A caller is remembered to speak a language.
+    LanguageRemembered {
+        /// Calling number.
+        caller: Redacted<String>,
+        /// The language.
+        language: String,
     },
 }
 

@@ -1,15 +1,17 @@
 //! What goes into an engine and what comes out: data both ways.
 
 use crate::config::Directory;
+use crate::effect::{Effect, EffectDone, EffectId};
 use crate::event::{Event, StoredBinding};
 use crate::id::{CallId, RequestId};
 use bytes::Bytes;
-use hotline_base::{Partition, Wall};
+use hotline_base::{Partition, Redacted, Wall};
 use hotline_media::command::{Command, Event as MediaEvent};
 use hotline_sip::flow::{ConnectionId, Flow};
 use hotline_sip::message::Message;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One input of an engine.
 // The largest is the usual one: a box for each datagram would cost more than the room it saves.
@@ -59,6 +61,17 @@ pub enum Input {
         bindings: Vec<StoredBinding>,
         /// Its agents' states.
         agents: Vec<hotline_routing::RestoredAgent>,
+        /// Languages its callers are remembered to speak: calling number and language, the latest
+        /// last.
+        languages: Vec<(Redacted<String>, String)>,
+    },
+    /// What [`Output::Effect`] asked for is done, or has failed. One that nobody waits for any
+    /// more is ignored.
+    EffectDone {
+        /// Which.
+        id: EffectId,
+        /// What it came to.
+        done: EffectDone,
     },
     /// Stop taking new calls (503 with Retry-After), or take them again. Calls in progress go on
     /// as ever: who waits is offered to agents. For stopping a node.
@@ -86,6 +99,17 @@ pub enum Output {
     Media(Command),
     /// Append to the journal before anything of this batch leaves.
     Journal(Event),
+    /// Something that takes time and is done outside; answered by [`Input::EffectDone`].
+    Effect {
+        /// Names it; never used again in this process.
+        id: EffectId,
+        /// For which tenant.
+        partition: Partition,
+        /// What.
+        effect: Effect,
+        /// From now; after it nobody waits for the answer.
+        within: Duration,
+    },
     /// A registration was refreshed: write behind, coalesced.
     BindingRefreshed {
         /// Which tenant.

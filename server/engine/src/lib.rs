@@ -19,6 +19,7 @@ pub mod checkpoint;
 pub mod config;
 mod context;
 mod dialled;
+pub mod effect;
 mod engine;
 pub mod event;
 mod failures;

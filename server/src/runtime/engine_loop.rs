@@ -480,6 +480,10 @@ impl<C: Core> EngineThread<C> {
             Output::Send { flow, bytes } => self.send_stream(flow, bytes),
             Output::Media(command) => self.command(command),
             Output::Journal(event) => self.batch.push(&event),
+            // Without an answer it fails at its deadline.
+            Output::Effect { id, effect, .. } => {
+                tracing::warn!(id = id.0, ?effect, "no performer of effects");
+            }
             // Handed on before the journal, see `perform`.
             Output::BindingRefreshed { .. } => {}
             Output::Reply { id, reply } => self.replied(id, reply),
@@ -581,6 +585,7 @@ fn kind_of(input: &Input) -> &'static str {
         Input::Request { .. } => "request",
         Input::ConfigChanged { .. } => "config_changed",
         Input::Restore { .. } => "restore",
+        Input::EffectDone { .. } => "effect_done",
         Input::Drain(_) => "drain",
         Input::Freeze(_) => "freeze",
         Input::ReleaseAll => "release_all",

@@ -333,7 +333,8 @@ impl Starting<'_> {
                 Ok::<_, crate::store::StoreError>((bindings, agents))
             });
             let (bindings, agents) = known.map_err(|error| error.to_string())?;
-            inputs.push(Input::Restore { partition, bindings, agents });
+            let languages = Vec::new();
+            inputs.push(Input::Restore { partition, bindings, agents, languages });
         }
         Ok(inputs)
     }

@@ -462,6 +462,11 @@ impl<'p> World<'p> {
                 self.hash.write(&stored);
                 self.invariants.journal(self.now(), &event)
             }
+            // Nobody answers: it fails at its deadline.
+            Output::Effect { id, .. } => {
+                self.hash.write(&id.0.to_le_bytes());
+                Ok(())
+            }
             Output::BindingRefreshed { binding, .. } => {
                 self.hash.write(binding.contact.as_bytes());
                 Ok(())

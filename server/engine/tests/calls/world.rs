@@ -264,7 +264,7 @@ impl World {
                     self.replies.insert(id.0, reply);
                 }
                 Output::Notice { text, .. } => self.notices.push(text),
-                Output::BindingRefreshed { .. } => {}
+                Output::Effect { .. } | Output::BindingRefreshed { .. } => {}
             }
         }
     }

@@ -248,6 +248,7 @@ impl World {
                     self.order.push('J');
                     self.journal.push(event);
                 }
+                Output::Effect { .. } => self.order.push('E'),
                 Output::BindingRefreshed { binding, .. } => {
                     self.order.push('B');
                     self.refreshed.push(binding);
