@@ -90,6 +90,7 @@ fn main() {
         queue: QueueRef((call % u64::from(QUEUES)) as u32),
         priority: (call % 3) as u8,
         hops: 0,
+        test: false,
     };
     let agents = u64::from(AGENTS);
     print("arrival → offer, agents idle", (0..agents).map(|c| run.step(arrived(c))).collect());

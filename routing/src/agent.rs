@@ -31,6 +31,8 @@ pub(crate) struct Agent {
     pub(crate) left_alone: Option<TimerKey>,
     /// Its softphone has contacts, but none that can be reached.
     pub(crate) unreachable: bool,
+    /// In a call that its phone holds.
+    pub(crate) holding: bool,
 }
 
 /// The state with what belongs to it.
@@ -65,7 +67,8 @@ pub(crate) enum Pending {
 }
 
 impl State {
-    pub(crate) fn name(&self) -> AgentState {
+    /// The state's name; that a call is held is known by the agent ([`Agent::name`]).
+    fn name(&self) -> AgentState {
         match self {
             State::SignedOut => AgentState::SignedOut,
             State::Idle => AgentState::Idle,
@@ -94,6 +97,15 @@ impl Agent {
             dials: 0,
             left_alone: None,
             unreachable: false,
+            holding: false,
+        }
+    }
+
+    /// Its state by name.
+    pub(crate) fn name(&self) -> AgentState {
+        match self.state.name() {
+            AgentState::Talking if self.holding => AgentState::Holding,
+            name => name,
         }
     }
 
@@ -120,7 +132,7 @@ impl Agent {
         let ranked = !matches!(self.state, State::SignedOut | State::Busy(_) | State::Rest(_));
         AgentStatus {
             agent: me,
-            state: self.state.name(),
+            state: self.name(),
             rest: match &self.state {
                 State::Rest(rest) => Some(rest.clone()),
                 _ => None,

@@ -24,6 +24,8 @@ pub struct Config {
     pub called_routes: Vec<CalledRoute>,
     /// Names of the flows that are published; what may be referred to.
     pub flows: Vec<String>,
+    /// Names of the working times; what may be referred to.
+    pub working_times: Vec<String>,
     /// How a dialled number is normalised when the trunk has no rules of its own.
     pub number_rules: NumberRules,
 }
@@ -42,7 +44,7 @@ pub struct Settings {
     pub rejection_pause_s: u32,
     /// What becomes of an agent whose last registration is lost.
     pub lost_registration: LostRegistration,
-    /// Moves from queue to queue allowed to one call: 1–100.
+    /// Moves by overflow, to queues and flows together, allowed to one call: 1–100.
     pub hop_limit: u8,
     /// Seconds of waiting that raise a caller by one priority; 0: age never raises. 0–3600.
     pub priority_raise_s: u32,
@@ -136,6 +138,13 @@ pub struct SkillQueue {
     pub service_level_s: u32,
     /// Callers gone sooner do not count as abandoned, seconds: 0–3600.
     pub short_abandon_s: u32,
+    /// How often a waiting caller is told `announce`, seconds: 0 (never, default) or 5–3600; first
+    /// after that time.
+    pub announce_every_s: u32,
+    /// What a waiting caller is told.
+    pub announce: QueueAnnouncement,
+    /// Only test callers may wait here; for everybody else there is no such queue.
+    pub draft: bool,
 }
 
 impl Default for SkillQueue {
@@ -163,8 +172,24 @@ impl Default for SkillQueue {
             record: false,
             service_level_s: 20,
             short_abandon_s: 5,
+            announce_every_s: 0,
+            announce: QueueAnnouncement::Position,
+            draft: false,
         }
     }
+}
+
+/// What a waiting caller is told over the music (`announce`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueAnnouncement {
+    /// Its place in the queue.
+    #[default]
+    Position,
+    /// How many agents are signed in to the queue.
+    Agents,
+    /// Both.
+    Both,
 }
 
 /// Media type of a queue.
@@ -433,6 +458,32 @@ pub struct CalledRoute {
     /// When the caller's call is answered.
     #[serde(default)]
     pub answer_supervision: AnswerSupervision,
+    /// The working time outside which `out_of_hours` counts; `None`: always open.
+    #[serde(default)]
+    pub working_time: Option<String>,
+    /// Where to outside the working time; `None`: the standard announcement, then release.
+    #[serde(default)]
+    pub out_of_hours: Option<Destination>,
+    /// Only test callers may take it; for everybody else there is no such route.
+    #[serde(default)]
+    pub draft: bool,
+}
+
+impl CalledRoute {
+    /// A route with every option at its default.
+    pub fn new(access_code: &str, extension_code: Option<&str>, destination: Destination) -> Self {
+        CalledRoute {
+            access_code: access_code.to_owned(),
+            extension_code: extension_code.map(str::to_owned),
+            destination,
+            priority: 0,
+            language: None,
+            answer_supervision: AnswerSupervision::AtOnce,
+            working_time: None,
+            out_of_hours: None,
+            draft: false,
+        }
+    }
 }
 
 /// Where a called route leads.

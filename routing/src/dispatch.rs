@@ -91,7 +91,7 @@ impl Routing {
         let why = match self.live_agent(agent) {
             Err(_) => Some(Unavailable::Unknown),
             Ok(one) if one.state == State::SignedOut => Some(Unavailable::SignedOut),
-            Ok(one) if !one.may_be_offered() => Some(Unavailable::NotIdle(one.state.name())),
+            Ok(one) if !one.may_be_offered() => Some(Unavailable::NotIdle(one.name())),
             Ok(_) if self.frozen => Some(Unavailable::Frozen),
             Ok(_) => None,
         };
@@ -106,6 +106,7 @@ impl Routing {
                 place: Place { urgency: 0, arrival: 0 },
                 priority: 0,
                 hops: 0,
+                test: false,
                 queued_at: self.now.mono,
                 offer: None,
                 timer: None,
@@ -344,7 +345,7 @@ impl Routing {
                 Ok(())
             }
             State::Talking(_) => Err(Refusal::UnknownCall),
-            _ => Err(Refusal::State(one.state.name())),
+            _ => Err(Refusal::State(one.name())),
         }
     }
 
@@ -366,8 +367,22 @@ impl Routing {
     }
 
     pub(crate) fn wrap_up_over(&mut self, agent: AgentRef) {
-        debug_assert_eq!(self.agents[agent.0 as usize].state.name(), AgentState::WrapUp);
+        debug_assert_eq!(self.agents[agent.0 as usize].name(), AgentState::WrapUp);
         self.becomes_free(agent, true, ChangeWhy::WrapUpOver);
+    }
+
+    /// The agent's phone holds the call it is in, or holds it no longer.
+    pub(crate) fn holds(&mut self, agent: AgentRef, holding: bool) -> Result<(), Refusal> {
+        let one = self.agents.get_mut(agent.0 as usize).ok_or(Refusal::UnknownAgent)?;
+        let from = one.name();
+        match one.state {
+            State::Talking(_) if one.holding == holding => return Ok(()),
+            State::Talking(_) => one.holding = holding,
+            _ => return Err(Refusal::State(from)),
+        }
+        let why = if holding { ChangeWhy::Held } else { ChangeWhy::Resumed };
+        self.tell_change(agent, from, why);
+        Ok(())
     }
 
     pub(crate) fn dials_out(&mut self, agent: AgentRef) -> Result<(), Refusal> {
@@ -388,7 +403,7 @@ impl Routing {
     pub(crate) fn dial_ended(&mut self, agent: AgentRef) -> Result<(), Refusal> {
         let one = self.agents.get_mut(agent.0 as usize).ok_or(Refusal::UnknownAgent)?;
         if one.dials == 0 {
-            return Err(Refusal::State(one.state.name()));
+            return Err(Refusal::State(one.name()));
         }
         one.dials -= 1;
         if one.dials == 0 && one.state == State::Talking(Talk::Dialling) {

@@ -127,8 +127,8 @@ impl Routing {
                 continue;
             }
             let verdict = match found.left_alone {
-                Some(_) if found.state.name() == AgentState::Idle => AgentVerdict::LeftAlone,
-                _ => AgentVerdict::NotIdle(found.state.name()),
+                Some(_) if found.name() == AgentState::Idle => AgentVerdict::LeftAlone,
+                _ => AgentVerdict::NotIdle(found.name()),
             };
             agents.push(AgentConsidered { agent: member, verdict });
         }

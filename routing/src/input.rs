@@ -15,8 +15,10 @@ pub enum Input {
         queue: QueueRef,
         /// 0–100, most urgent highest.
         priority: u8,
-        /// Moves from queue to queue it has made already.
+        /// Moves by overflow it has made already, to queues and flows.
         hops: u8,
+        /// A test call: drafts are there for it.
+        test: bool,
     },
     /// A caller is to reach one agent, now. Answered by `Offer` or `AgentUnavailable`.
     ArrivedForAgent {
@@ -29,6 +31,14 @@ pub enum Input {
     CallerGone {
         /// The call.
         call: CallRef,
+    },
+    /// A caller who waits or is offered is more or less urgent from now on. It keeps its order of
+    /// arrival among those of its new priority.
+    SetPriority {
+        /// The call.
+        call: CallRef,
+        /// 0–100, most urgent highest.
+        priority: u8,
     },
     /// The agent's 200 OK: the moment of answering.
     Answered {
@@ -54,6 +64,13 @@ pub enum Input {
         agent: AgentRef,
         /// The call it was in.
         call: CallRef,
+    },
+    /// The agent's phone holds its call, or holds it no longer.
+    Holds {
+        /// The agent.
+        agent: AgentRef,
+        /// Whether it holds now.
+        holding: bool,
     },
     /// An agent signs in and becomes idle.
     SignIn {

@@ -38,7 +38,7 @@ pub use config::{Config, Policy};
 pub use ids::{AgentRef, CallRef, OfferId, QueueRef, Session};
 pub use input::{Input, OfferFailure, Queues};
 pub use output::{Output, OverflowWhy, Place, Refusal, Request, Told, Unavailable, WithdrawWhy};
-pub use route::{NoRoute, Resolution, Routes};
+pub use route::{Circumstances, Hours, NoRoute, Resolution, Routes};
 pub use routing::Routing;
 pub use state::{AgentState, AgentStatus, BusyReason, ChangeWhy, Device, Rest, RestoredAgent};
 pub use status::QueueStatus;

@@ -131,7 +131,7 @@ impl Routing {
         self.stand_down(agent);
         let one = &self.agents[agent.0 as usize];
         let kept = one.memberships.iter().filter(|m| !lost.contains(&m.queue)).copied().collect();
-        let state = one.state.name();
+        let state = one.name();
         let left = self.serve(agent, kept);
         self.stand_idle(agent);
         self.tell_change(agent, state, ChangeWhy::QueuesChanged);

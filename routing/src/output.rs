@@ -60,7 +60,7 @@ pub enum Output {
         why: OverflowWhy,
         /// Release with a prompt, or a flow.
         policy: Policy,
-        /// Moves so far; to be given again if the call comes back.
+        /// Moves so far, the one to a flow included; to be given again if the call comes back.
         hops: u8,
     },
     /// The caller moved on to another queue.
@@ -213,6 +213,10 @@ pub enum Request {
     Connected(OfferId),
     /// `OfferFailed`.
     OfferFailed(OfferId),
+    /// `SetPriority`.
+    SetPriority(CallRef),
+    /// `Holds`.
+    Holds(AgentRef),
     /// `CallEnded`.
     CallEnded(AgentRef, CallRef),
     /// `SignIn`.

@@ -26,7 +26,7 @@ impl Routing {
         device: Device,
         why: ChangeWhy,
     ) -> Result<(), Refusal> {
-        let state = self.live_agent(agent)?.state.name();
+        let state = self.live_agent(agent)?.name();
         let memberships = self.chosen_queues(agent, queues)?;
         let signed_in_by = self.agents[agent.0 as usize].session.filter(|by| *by != session);
         if let Some(other) = signed_in_by.filter(|_| state != AgentState::SignedOut) {
@@ -50,7 +50,10 @@ impl Routing {
                 self.becomes_free(agent, true, why);
             }
             AgentState::Idle => self.becomes_free(agent, true, ChangeWhy::QueuesChanged),
-            AgentState::Offered | AgentState::Talking | AgentState::WrapUp => {
+            AgentState::Offered
+            | AgentState::Talking
+            | AgentState::Holding
+            | AgentState::WrapUp => {
                 self.tell_change(agent, state, ChangeWhy::QueuesChanged);
             }
         }
@@ -247,7 +250,7 @@ impl Routing {
                 Ok(())
             }
             // Takes back what was asked for during the call.
-            AgentState::Talking if one.pending.take().is_some() => Ok(()),
+            AgentState::Talking | AgentState::Holding if one.pending.take().is_some() => Ok(()),
             // Wants calls although it has just rejected one.
             AgentState::Idle if one.left_alone.is_some() => {
                 let pause = one.left_alone.take();
@@ -286,7 +289,7 @@ impl Routing {
         let one = self.live_agent(agent)?;
         let signs_in =
             one.settings(&self.config).is_some_and(|settings| settings.sign_in_on_registration);
-        let state = one.state.name();
+        let state = one.name();
         let lost_meanwhile = matches!(
             one.pending,
             Some(
@@ -313,7 +316,7 @@ impl Routing {
     }
 
     pub(crate) fn reachable(&mut self, agent: AgentRef) -> Result<(), Refusal> {
-        let state = self.live_agent(agent)?.state.name();
+        let state = self.live_agent(agent)?.name();
         let one = self.agent_mut(agent);
         one.unreachable = false;
         if one.pending == Some(Pending::Busy(BusyReason::PhoneUnavailable)) {
@@ -363,7 +366,7 @@ impl Routing {
     }
 
     fn signed_in(&self, agent: AgentRef) -> Result<AgentState, Refusal> {
-        match self.live_agent(agent)?.state.name() {
+        match self.live_agent(agent)?.name() {
             AgentState::SignedOut => Err(Refusal::NotSignedIn),
             state => Ok(state),
         }

@@ -26,7 +26,7 @@ impl Routing {
 
     fn restore_one(&mut self, stored: RestoredAgent) -> Result<(), Refusal> {
         let agent = self.agent(&stored.employee_id).ok_or(Refusal::UnknownAgent)?;
-        let present = self.live_agent(agent)?.state.name();
+        let present = self.live_agent(agent)?.name();
         if present != AgentState::SignedOut {
             return Err(Refusal::State(present));
         }
@@ -47,11 +47,13 @@ impl Routing {
             AgentState::Busy(reason) => State::Busy(reason),
             AgentState::Rest => State::Rest(stored.rest.clone().unwrap_or_default()),
             AgentState::Idle | AgentState::Offered => self.restored_idle(agent, &stored),
-            AgentState::Talking | AgentState::WrapUp => self.restored_wrap_up(agent, &stored),
+            AgentState::Talking | AgentState::Holding | AgentState::WrapUp => {
+                self.restored_wrap_up(agent, &stored)
+            }
         };
-        let changed = state.name() != stored.state;
-        self.agent_mut(agent).state = state;
-        if changed {
+        let one = self.agent_mut(agent);
+        one.state = state;
+        if one.name() != stored.state {
             self.tell_change(agent, stored.state, ChangeWhy::Restored);
         }
         self.stand_idle(agent);

@@ -1,8 +1,10 @@
 //! From a normalised number to a destination, by access codes and called routes.
 //!
 //! Owns: the longest access code that yields a route wins; what follows it must be an extension
-//! code (1–12 of `0-9 * #`). Does not own: normalisation ([`crate::number`]), working time, nor
-//! what a destination does. Needs no agents or queues, so a command line can ask it too.
+//! code (1–12 of `0-9 * #`); drafts are routes for test callers only; outside its working time a
+//! route leads to its out-of-hours destination. Does not own: normalisation ([`crate::number`]),
+//! calendars (whether a working time is open is asked of who resolves), nor what a destination
+//! does. Needs no agents or queues, so a command line can ask it too.
 
 use crate::config::{AnswerSupervision, CalledRoute, Config, Destination};
 use compact_str::CompactString;
@@ -11,6 +13,42 @@ use std::collections::BTreeMap;
 
 /// Most characters of an extension code.
 pub const EXTENSION_CODE_MAX: usize = 12;
+
+/// What a resolution depends on beside the number.
+#[derive(Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// Whether the caller may try drafts.
+    pub test_caller: bool,
+    /// Whether the working time of this name is open now; `None`: there is no such working time.
+    pub is_open: &'a dyn Fn(&str) -> Option<bool>,
+}
+
+impl Circumstances<'static> {
+    /// For who only asks whether there is a route at all: drafts count, everything is open.
+    pub const ANY: Circumstances<'static> =
+        Circumstances { test_caller: true, is_open: &|_| Some(true) };
+}
+
+impl std::fmt::Debug for Circumstances<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Circumstances").field("test_caller", &self.test_caller).finish()
+    }
+}
+
+/// What a route's working time says now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hours {
+    /// The route has none: it is always open.
+    #[default]
+    Always,
+    /// Open.
+    Open,
+    /// Closed: the out-of-hours destination counts.
+    Closed,
+    /// The working time it names is not configured: the route counts as open.
+    Unknown,
+}
 
 /// Where a number leads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +61,15 @@ pub struct Resolution {
     pub extension_code: Option<CompactString>,
     /// The extension code is unknown and the route of the code alone was taken, as allowed.
     pub extension_unknown: bool,
-    /// Where to.
-    pub destination: Destination,
+    /// Where to: the route's destination, or its out-of-hours destination when it is closed. `None`:
+    /// closed, without one; the caller hears so and is released.
+    pub destination: Option<Destination>,
+    /// The working time that was asked.
+    pub working_time: Option<String>,
+    /// What it said.
+    pub hours: Hours,
+    /// The route is a draft: a test call.
+    pub draft: bool,
     /// Priority in the queue, 0–100.
     pub priority: u8,
     /// Language of prompts, if not the tenant's.
@@ -79,6 +124,11 @@ pub enum CodeVerdict {
     NotAnExtensionCode,
     /// No route for this extension code, nor may the code's own be taken.
     UnknownExtension,
+    /// It would yield this route, but that is a draft and the caller is no test caller.
+    Draft {
+        /// Its place in [`Config::called_routes`].
+        route: u32,
+    },
 }
 
 /// The called routes, indexed.
@@ -123,12 +173,17 @@ impl Routes {
     ///
     /// # Errors
     /// [`NoRoute`]: 404.
-    pub fn resolve(&self, config: &Config, number: &str) -> Result<Resolution, NoRoute> {
+    pub fn resolve(
+        &self,
+        config: &Config,
+        number: &str,
+        about: Circumstances<'_>,
+    ) -> Result<Resolution, NoRoute> {
         let mut any = false;
         for (code, rest, entry) in self.matching(number) {
             any = true;
-            if let Ok(route) = entry.route(rest)
-                && let Some(found) = resolution(config, code, rest, route)
+            if let Ok(route) = entry.route(config, rest, about.test_caller)
+                && let Some(found) = resolution(config, code, rest, route, about)
             {
                 return Ok(found);
             }
@@ -141,11 +196,12 @@ impl Routes {
         &self,
         config: &Config,
         number: &str,
+        about: Circumstances<'_>,
     ) -> (Result<Resolution, NoRoute>, RouteTrace) {
         let mut trace = RouteTrace::new();
         let mut taken = false;
         for (code, rest, entry) in self.matching(number) {
-            let verdict = match entry.route(rest) {
+            let verdict = match entry.route(config, rest, about.test_caller) {
                 Ok((route, _)) if taken => CodeVerdict::Shorter { route },
                 Ok((route, _)) => {
                     taken = true;
@@ -159,7 +215,7 @@ impl Routes {
                 verdict,
             });
         }
-        (self.resolve(config, number), trace)
+        (self.resolve(config, number, about), trace)
     }
 
     /// The access codes that begin a number, longest first.
@@ -175,18 +231,33 @@ impl Routes {
 }
 
 impl CodeRoutes {
-    /// The route for what follows the code, and whether it stands in for an unknown extension.
-    fn route(&self, rest: &str) -> Result<(u32, bool), CodeVerdict> {
+    /// The route for what follows the code, and whether it stands in for an unknown extension. To
+    /// who may not try drafts they are not there, unless nothing else is: then it is told so.
+    fn route(
+        &self,
+        config: &Config,
+        rest: &str,
+        test_caller: bool,
+    ) -> Result<(u32, bool), CodeVerdict> {
+        let is_draft = |route: u32| {
+            !test_caller
+                && config.called_routes.get(route as usize).is_some_and(|route| route.draft)
+        };
+        let alone = self.alone.filter(|route| !is_draft(*route));
         if rest.is_empty() {
-            return self.alone.map(|route| (route, false)).ok_or(CodeVerdict::NoRouteAlone);
+            let why =
+                self.alone.map_or(CodeVerdict::NoRouteAlone, |route| CodeVerdict::Draft { route });
+            return alone.map(|route| (route, false)).ok_or(why);
         }
         if !is_extension_code(rest) {
             return Err(CodeVerdict::NotAnExtensionCode);
         }
-        match (self.extensions.get(rest), self.alone) {
-            (Some(route), _) => Ok((*route, false)),
+        let extension = self.extensions.get(rest).copied();
+        match (extension.filter(|route| !is_draft(*route)), alone) {
+            (Some(route), _) => Ok((route, false)),
             (None, Some(route)) if self.unknown_extension_allowed => Ok((route, true)),
-            _ => Err(CodeVerdict::UnknownExtension),
+            _ => Err(extension
+                .map_or(CodeVerdict::UnknownExtension, |route| CodeVerdict::Draft { route })),
         }
     }
 }
@@ -202,15 +273,37 @@ fn resolution(
     code: &str,
     rest: &str,
     (route, extension_unknown): (u32, bool),
+    about: Circumstances<'_>,
 ) -> Option<Resolution> {
-    let CalledRoute { destination, priority, language, answer_supervision, .. } =
-        config.called_routes.get(route as usize)?;
+    let CalledRoute {
+        destination,
+        priority,
+        language,
+        answer_supervision,
+        working_time,
+        out_of_hours,
+        draft,
+        ..
+    } = config.called_routes.get(route as usize)?;
+    let hours = match working_time.as_deref().map(about.is_open) {
+        None => Hours::Always,
+        Some(Some(true)) => Hours::Open,
+        Some(Some(false)) => Hours::Closed,
+        Some(None) => Hours::Unknown,
+    };
+    let destination = match hours {
+        Hours::Closed => out_of_hours.clone(),
+        Hours::Always | Hours::Open | Hours::Unknown => Some(destination.clone()),
+    };
     Some(Resolution {
         route,
         access_code: CompactString::new(code),
         extension_code: (!rest.is_empty()).then(|| CompactString::new(rest)),
         extension_unknown,
-        destination: destination.clone(),
+        destination,
+        working_time: working_time.clone(),
+        hours,
+        draft: *draft,
         priority: *priority,
         language: language.clone(),
         answer_supervision: *answer_supervision,
@@ -228,13 +321,8 @@ mod tests {
             unknown_extension_allowed,
             ..AccessCode::default()
         };
-        let route = |access_code: &str, extension: Option<&str>, queue: &str| CalledRoute {
-            access_code: access_code.into(),
-            extension_code: extension.map(Into::into),
-            destination: Destination::SkillQueue(queue.into()),
-            priority: 0,
-            language: None,
-            answer_supervision: AnswerSupervision::AtOnce,
+        let route = |access_code: &str, extension: Option<&str>, queue: &str| {
+            CalledRoute::new(access_code, extension, Destination::SkillQueue(queue.into()))
         };
         Config {
             access_codes: vec![
@@ -260,12 +348,10 @@ mod tests {
         let config = config();
         let routes = Routes::new(&config);
         let check = |number: &str, expected: Result<&str, NoRoute>| {
-            let found = routes.resolve(&config, number).map(|found| match found.destination {
-                Destination::SkillQueue(name) => name,
-                other => panic!("{other:?}"),
-            });
+            let found = routes.resolve(&config, number, Circumstances::ANY).map(queue_of);
             assert_eq!(found, expected.map(String::from), "{number}");
-            assert_eq!(routes.resolve_explained(&config, number).0.is_ok(), expected.is_ok());
+            let explained = routes.resolve_explained(&config, number, Circumstances::ANY);
+            assert_eq!(explained.0.is_ok(), expected.is_ok());
         };
         check("12345", Ok("welcome"));
         check("123451", Ok("support"));
@@ -280,8 +366,59 @@ mod tests {
         check("8", Err(NoRoute::NoAccessCode));
         check("", Err(NoRoute::NoAccessCode));
         check("é12345", Err(NoRoute::NoAccessCode));
-        assert!(routes.resolve(&config, "9005").unwrap().extension_unknown);
-        assert_eq!(routes.resolve(&config, "123451").unwrap().extension_code.as_deref(), Some("1"));
+        let found = |number: &str| routes.resolve(&config, number, Circumstances::ANY).unwrap();
+        assert!(found("9005").extension_unknown);
+        assert_eq!(found("123451").extension_code.as_deref(), Some("1"));
+    }
+
+    fn queue_of(found: Resolution) -> String {
+        match found.destination {
+            Some(Destination::SkillQueue(name)) => name,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_draft_is_there_for_test_callers_only() {
+        let mut config = config();
+        config.called_routes[0].draft = true;
+        config.called_routes[3].draft = true;
+        let routes = Routes::new(&config);
+        let resolve = |number: &str, test_caller: bool| {
+            let about = Circumstances { test_caller, ..Circumstances::ANY };
+            let (found, trace) = routes.resolve_explained(&config, number, about);
+            (found.map(|found| (found.draft, queue_of(found))), trace)
+        };
+        assert_eq!(resolve("123451", true).0, Ok((true, "support".into())));
+        let (refused, trace) = resolve("123451", false);
+        assert_eq!(refused, Err(NoRoute::NoRoute));
+        assert_eq!(trace[0].verdict, CodeVerdict::Draft { route: 0 });
+        assert_eq!(resolve("12345", false).0, Ok((false, "welcome".into())), "published");
+        // The draft does not stand in for unknown extensions either.
+        assert_eq!(resolve("9005", false).0, Err(NoRoute::NoRoute));
+        assert_eq!(resolve("900", false).1[0].verdict, CodeVerdict::Draft { route: 3 });
+        assert_eq!(resolve("900*1#", false).0, Ok((false, "star".into())));
+    }
+
+    #[test]
+    fn outside_its_working_time_a_route_leads_elsewhere() {
+        let mut config = config();
+        config.called_routes[0].working_time = Some("office".into());
+        config.called_routes[0].out_of_hours = Some(Destination::Flow("closed".into()));
+        let routes = Routes::new(&config);
+        let resolve = |config: &Config, open: Option<bool>| {
+            let is_open = move |name: &str| open.filter(|_| name == "office");
+            let about = Circumstances { test_caller: false, is_open: &is_open };
+            let found = routes.resolve(config, "123451", about).unwrap();
+            (found.hours, found.destination)
+        };
+        let support = Some(Destination::SkillQueue("support".into()));
+        assert_eq!(resolve(&config, Some(true)), (Hours::Open, support.clone()));
+        let closed = Some(Destination::Flow("closed".into()));
+        assert_eq!(resolve(&config, Some(false)), (Hours::Closed, closed));
+        assert_eq!(resolve(&config, None), (Hours::Unknown, support));
+        config.called_routes[0].out_of_hours = None;
+        assert_eq!(resolve(&config, Some(false)), (Hours::Closed, None));
     }
 
     #[test]
@@ -289,7 +426,7 @@ mod tests {
         let config = config();
         let routes = Routes::new(&config);
         let verdicts = |number: &str| -> Vec<(String, CodeVerdict)> {
-            let (_, trace) = routes.resolve_explained(&config, number);
+            let (_, trace) = routes.resolve_explained(&config, number, Circumstances::ANY);
             trace.into_iter().map(|code| (code.access_code.into(), code.verdict)).collect()
         };
         assert_eq!(

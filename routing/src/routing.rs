@@ -44,6 +44,8 @@ pub(crate) struct Call {
     pub(crate) place: Place,
     pub(crate) priority: u8,
     pub(crate) hops: u8,
+    /// Drafts are there for it.
+    pub(crate) test: bool,
     pub(crate) queued_at: Mono,
     pub(crate) offer: Option<OfferId>,
     pub(crate) timer: Option<TimerKey>,
@@ -93,8 +95,8 @@ impl Routing {
     pub fn handle(&mut self, now: Now, input: Input) {
         self.now = now;
         let (request, done) = match input {
-            Input::Arrived { call, queue, priority, hops } => {
-                (Request::Arrived(call), self.arrived(call, queue, priority, hops))
+            Input::Arrived { call, queue, priority, hops, test } => {
+                (Request::Arrived(call), self.arrived(call, queue, priority, hops, test))
             }
             Input::ArrivedForAgent { call, agent } => {
                 (Request::ArrivedForAgent(call), self.arrived_for_agent(call, agent))
@@ -105,6 +107,10 @@ impl Routing {
             Input::OfferFailed { offer, why } => {
                 (Request::OfferFailed(offer), self.offer_failed(offer, why))
             }
+            Input::SetPriority { call, priority } => {
+                (Request::SetPriority(call), self.set_priority(call, priority))
+            }
+            Input::Holds { agent, holding } => (Request::Holds(agent), self.holds(agent, holding)),
             Input::CallEnded { agent, call } => {
                 (Request::CallEnded(agent, call), self.call_ended(agent, call))
             }
@@ -212,20 +218,22 @@ impl Routing {
 
     /// Changes an agent's state and tells of it.
     pub(crate) fn set_state(&mut self, agent: AgentRef, state: State, why: ChangeWhy) {
-        let (from, to) = {
+        let (before, from, to) = {
             let one = self.agent_mut(agent);
-            let from = std::mem::replace(&mut one.state, state);
-            (from, one.state.name())
+            let from = one.name();
+            let before = std::mem::replace(&mut one.state, state);
+            one.holding &= matches!(one.state, State::Talking(_));
+            (before, from, one.name())
         };
-        if let State::WrapUp { timer, .. } = from {
+        if let State::WrapUp { timer, .. } = before {
             let kept = matches!(&self.agents[agent.0 as usize].state,
                 State::WrapUp { timer: now, .. } if *now == timer);
             if !kept {
                 self.timers.cancel(Some(timer));
             }
         }
-        debug_assert!(possible(from.name(), to), "{from:?} → {to:?}");
-        self.tell_change(agent, from.name(), why);
+        debug_assert!(possible(from, to), "{from:?} → {to:?}");
+        self.tell_change(agent, from, why);
     }
 
     /// Tells of an agent's present state.
@@ -244,13 +252,15 @@ impl Routing {
 
 /// Whether a state may follow another: the diagram of domain.md with what is asked for.
 fn possible(from: crate::state::AgentState, to: crate::state::AgentState) -> bool {
-    use crate::state::AgentState::{Busy, Idle, Offered, Rest, SignedOut, Talking, WrapUp};
+    use crate::state::AgentState::{
+        Busy, Holding, Idle, Offered, Rest, SignedOut, Talking, WrapUp,
+    };
     match (from, to) {
         (_, SignedOut | Busy(_) | Rest) => from != SignedOut || to == SignedOut,
-        (SignedOut | Busy(_) | Rest | Offered | Talking | WrapUp | Idle, Idle) => true,
+        (_, Idle | Talking) => true,
         (Idle, Offered) => true,
-        (Idle | Offered | SignedOut | Busy(_) | Rest | WrapUp | Talking, Talking) => true,
-        (Talking | WrapUp, WrapUp) => true,
-        (_, Offered | WrapUp) => false,
+        (Talking | Holding | WrapUp, WrapUp) => true,
+        (Talking | Holding, Holding) => true,
+        (_, Offered | WrapUp | Holding) => false,
     }
 }

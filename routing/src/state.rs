@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! signed_out → idle ⇄ busy | rest
-//!              idle → offered → talking → wrap_up → idle
+//!              idle → offered → talking ⇄ holding ; talking → wrap_up → idle
 //! ```
 
 use crate::ids::{AgentRef, QueueRef, Session};
@@ -10,7 +10,7 @@ use hotline_base::Wall;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// The state of an agent. Holding is a matter of the call, not of routing.
+/// The state of an agent. New ones are added at the end: the journal's encoding numbers them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AgentState {
@@ -29,6 +29,8 @@ pub enum AgentState {
     Talking,
     /// After a call of a queue.
     WrapUp,
+    /// In a call that the agent's phone holds.
+    Holding,
 }
 
 /// Why an agent is busy.
@@ -105,6 +107,10 @@ pub enum ChangeWhy {
     Dials,
     /// The dialled call ended.
     DialEnded,
+    /// The agent's phone holds the call.
+    Held,
+    /// The agent's phone holds the call no longer.
+    Resumed,
     /// A call ended.
     CallEnded,
     /// Wrap-up ran its time.
@@ -151,7 +157,8 @@ pub struct AgentStatus {
 pub struct RestoredAgent {
     /// Who, by employee ID.
     pub employee_id: String,
-    /// The state it was in. Offered comes back as idle with its rank, talking as wrap-up.
+    /// The state it was in. Offered comes back as idle with its rank, talking and holding as
+    /// wrap-up.
     pub state: AgentState,
     /// Of a rest: reason and planned length.
     pub rest: Option<Rest>,

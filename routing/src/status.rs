@@ -3,7 +3,7 @@
 use crate::agent::{State, Talk};
 use crate::config::Config;
 use crate::ids::{AgentRef, CallRef, OfferId, QueueRef};
-use crate::route::{NoRoute, Resolution, RouteTrace};
+use crate::route::{Circumstances, NoRoute, Resolution, RouteTrace};
 use crate::routing::Routing;
 use crate::state::{AgentStatus, RestoredAgent};
 use std::time::Duration;
@@ -55,13 +55,17 @@ impl Routing {
     ///
     /// # Errors
     /// [`NoRoute`]: what the carrier is told is 404.
-    pub fn resolve(&self, number: &str) -> Result<Resolution, NoRoute> {
-        self.routes.resolve(&self.config, number)
+    pub fn resolve(&self, number: &str, about: Circumstances<'_>) -> Result<Resolution, NoRoute> {
+        self.routes.resolve(&self.config, number, about)
     }
 
     /// The same with which access codes matched and why each was or was not taken.
-    pub fn resolve_explained(&self, number: &str) -> (Result<Resolution, NoRoute>, RouteTrace) {
-        self.routes.resolve_explained(&self.config, number)
+    pub fn resolve_explained(
+        &self,
+        number: &str,
+        about: Circumstances<'_>,
+    ) -> (Result<Resolution, NoRoute>, RouteTrace) {
+        self.routes.resolve_explained(&self.config, number, about)
     }
 
     /// All there is to know of an agent's state, as of the last input.

@@ -133,6 +133,15 @@ impl Config {
         of.range("weight", queue.weight, 0, 1000, "");
         of.range("service_level_s", queue.service_level_s, 1, 3600, s);
         of.range("short_abandon_s", queue.short_abandon_s, 0, 3600, s);
+        if queue.announce_every_s != 0 {
+            of.range(
+                "announce_every_s",
+                queue.announce_every_s,
+                5,
+                3600,
+                " (seconds), or 0: never",
+            );
+        }
         if !queue.distribution.is_implemented() {
             let allowed = "longest_idle, most_skilled, round_robin, linear";
             of.error("distribution", &key_of(&format!("{:?}", queue.distribution)), allowed);
@@ -219,6 +228,13 @@ fn check_policy(
                 of.error(field, name, format!("a skill queue of type {kind}"));
             }
             Some(to) if to.name == queue.name => of.error(field, name, "another skill queue"),
+            Some(to) if to.draft && !queue.draft => {
+                of.warning(
+                    field,
+                    name,
+                    "a skill queue that is no draft; only test callers get there",
+                );
+            }
             Some(_) => {}
         },
         Policy::Flow(name) if queue.kind == QueueType::Multimedia => {
@@ -242,6 +258,10 @@ fn check_methods(queue: &SkillQueue, names: &Names<'_>, of: &mut Of<'_>) {
     }
     if let HoldMethod::Tone(name) = &queue.hold {
         of.error("hold", name, "default; tones are for voice and video queues");
+    }
+    if queue.announce_every_s != 0 {
+        let allowed = "0; announcements are for voice and video queues";
+        of.error("announce_every_s", &queue.announce_every_s.to_string(), allowed);
     }
     if queue.announce_on_answer != crate::config::AnnounceOnAnswer::Nothing {
         of.error("announce_on_answer", "employee_id", "nothing; else for voice and video queues");
@@ -311,18 +331,53 @@ fn check_route(route: &CalledRoute, names: &Names<'_>, faults: &mut Faults) {
         of.error("extension_code", extension, "1–12 of 0-9 * #");
     }
     of.range("priority", route.priority.into(), 0, PRIORITY_MAX.into(), "");
-    match &route.destination {
+    check_destination(route, &route.destination, "", names, &mut of);
+    if let Some(destination) = &route.out_of_hours {
+        check_destination(route, destination, "out_of_hours.", names, &mut of);
+    }
+    match &route.working_time {
+        Some(name) if !names.working_times.contains(name.as_str()) => {
+            of.error("working_time", name, "the name of a working time");
+        }
+        Some(_) => {}
+        None if route.out_of_hours.is_some() => {
+            of.warning(
+                "out_of_hours",
+                "set",
+                "nothing without working_time: the route is always open",
+            );
+        }
+        None => {}
+    }
+}
+
+/// Where a route leads, within its working time or outside it: `under` is what the keys follow.
+fn check_destination(
+    route: &CalledRoute,
+    destination: &Destination,
+    under: &str,
+    names: &Names<'_>,
+    of: &mut Of<'_>,
+) {
+    let code = names.codes.get(route.access_code.as_str());
+    let field = |key: &str| format!("{under}{key}");
+    match destination {
         Destination::SkillQueue(name) => match (names.queues.get(name.as_str()), code) {
-            (None, _) => of.error("skill_queue", name, "the name of a skill queue"),
+            (None, _) => of.error(&field("skill_queue"), name, "the name of a skill queue"),
             (Some(queue), Some(code)) if !reaches(*code, queue.kind) => {
                 let kind = key_of(&format!("{code:?}"));
-                of.error("skill_queue", name, format!("queues that {kind} access codes may reach"));
+                let allowed = format!("queues that {kind} access codes may reach");
+                of.error(&field("skill_queue"), name, allowed);
+            }
+            (Some(queue), _) if queue.draft && !route.draft => {
+                let allowed = "a skill queue that is no draft; only test callers get there";
+                of.warning(&field("skill_queue"), name, allowed);
             }
             _ => {}
         },
-        Destination::Flow(name) => names.check_flow("flow", name, &mut of),
+        Destination::Flow(name) => names.check_flow(&field("flow"), name, of),
         Destination::Agent(id) if !names.agents.contains(id.as_str()) => {
-            of.error("agent", id, "the employee ID of an agent");
+            of.error(&field("agent"), id, "the employee ID of an agent");
         }
         Destination::Agent(_) => {}
     }
@@ -346,6 +401,7 @@ struct Names<'a> {
     agents: BTreeSet<&'a str>,
     codes: BTreeMap<&'a str, AccessCodeType>,
     flows: BTreeSet<&'a str>,
+    working_times: BTreeSet<&'a str>,
 }
 
 impl<'a> Names<'a> {
@@ -355,6 +411,7 @@ impl<'a> Names<'a> {
             agents: config.agents.iter().map(|agent| agent.employee_id.as_str()).collect(),
             codes: config.access_codes.iter().map(|c| (c.code.as_str(), c.kind)).collect(),
             flows: config.flows.iter().map(String::as_str).collect(),
+            working_times: config.working_times.iter().map(String::as_str).collect(),
         }
     }
 

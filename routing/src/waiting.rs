@@ -1,7 +1,8 @@
 //! Callers who enter a queue, wait there, and leave it without an agent.
 //!
 //! On arrival: no agents, then busy, then waiting. A policy that names another queue is performed
-//! here, hop by hop; every other policy is handed out and the call forgotten.
+//! here, hop by hop; every other policy is handed out and the call forgotten. A move to a flow is a
+//! hop too: a flow may bring the call back. A draft queue is not there but for test calls.
 
 use crate::config::{BusyWhen, Policy};
 use crate::ids::{CallRef, QueueRef};
@@ -20,6 +21,7 @@ struct Entering {
     queue: QueueRef,
     priority: u8,
     hops: u8,
+    test: bool,
     /// Order and beginning of its wait, carried from the queue before.
     carried: Option<(u64, Mono)>,
 }
@@ -31,11 +33,12 @@ impl Routing {
         queue: QueueRef,
         priority: u8,
         hops: u8,
+        test: bool,
     ) -> Result<(), Refusal> {
         if self.calls.contains_key(&call) {
             return Err(Refusal::KnownCall);
         }
-        if self.queue_of(queue).is_none() {
+        if self.queue_of(queue).is_none_or(|one| one.settings.draft && !test) {
             return Err(Refusal::UnknownQueue);
         }
         if priority > limits::PRIORITY_MAX {
@@ -44,7 +47,7 @@ impl Routing {
         if self.calls.len() >= limits::CALLS_MAX {
             return Err(Refusal::TooManyCalls);
         }
-        self.admit(Entering { call, queue, priority, hops, carried: None });
+        self.admit(Entering { call, queue, priority, hops, test, carried: None });
         Ok(())
     }
 
@@ -78,39 +81,41 @@ impl Routing {
     /// Performs a policy that names a queue (the caller is at that queue's door then), or hands the
     /// policy out.
     fn overflow(&mut self, entering: Entering, why: OverflowWhy) -> Option<Entering> {
-        let Entering { call, queue, hops, .. } = entering;
+        let Entering { call, queue, hops, test, .. } = entering;
         let settings = &self.queue_of(queue)?.settings;
         let policy = match why {
             OverflowWhy::Timeout => &settings.on_timeout,
             OverflowWhy::Busy => &settings.on_busy,
             OverflowWhy::NoAgents | OverflowWhy::Removed => &settings.on_no_agents,
         };
+        let is_there =
+            |to: &QueueRef| test || self.queue_of(*to).is_some_and(|one| !one.settings.draft);
         let to = match policy {
-            Policy::SkillQueue(name) => self.queue(name),
-            Policy::Release { .. } | Policy::Flow(_) => {
-                let policy = policy.clone();
-                self.outputs.push_back(Output::Overflow { call, queue, why, policy, hops });
-                return None;
-            }
+            Policy::SkillQueue(name) => self.queue(name).filter(is_there),
+            Policy::Release { .. } | Policy::Flow(_) => None,
         };
-        let Some(to) = to else {
+        let policy = match (policy, to) {
             // The queue it names is gone: the caller hears the standard announcement.
-            let policy = Policy::default();
-            self.outputs.push_back(Output::Overflow { call, queue, why, policy, hops });
-            return None;
+            (Policy::SkillQueue(_), None) => Policy::default(),
+            (policy, _) => policy.clone(),
         };
-        if hops >= self.config.settings.hop_limit {
+        let moves = !matches!(policy, Policy::Release { .. });
+        if moves && hops >= self.config.settings.hop_limit {
             self.outputs.push_back(Output::TooManyHops { call, queue });
             return None;
         }
-        let hops = hops + 1;
+        let hops = hops + u8::from(moves);
+        let Some(to) = to else {
+            self.outputs.push_back(Output::Overflow { call, queue, why, policy, hops });
+            return None;
+        };
         self.outputs.push_back(Output::Moved { call, from: queue, to, why, hops });
         let carried = entering.carried.filter(|_| self.config.settings.overflow_keeps_place);
         Some(Entering { queue: to, hops, carried, ..entering })
     }
 
     fn wait(&mut self, entering: Entering) {
-        let Entering { call, queue, priority, hops, carried } = entering;
+        let Entering { call, queue, priority, hops, test, carried } = entering;
         let (arrival, queued_at) = carried.unwrap_or_else(|| {
             self.last_arrival += 1;
             (self.last_arrival, self.now.mono)
@@ -129,6 +134,7 @@ impl Routing {
                 place,
                 priority,
                 hops,
+                test,
                 queued_at,
                 offer: None,
                 timer,
@@ -151,6 +157,30 @@ impl Routing {
         waits_since.saturating_sub(step_ns.saturating_mul(i64::from(priority)))
     }
 
+    /// Moves a caller to where its new priority puts it. No caller waits where an agent stands idle,
+    /// so nobody can be offered for it.
+    pub(crate) fn set_priority(&mut self, call: CallRef, priority: u8) -> Result<(), Refusal> {
+        if priority > limits::PRIORITY_MAX {
+            return Err(Refusal::OutOfRange);
+        }
+        let one = self.calls.get(&call).ok_or(Refusal::UnknownCall)?;
+        let (before, queue) = (one.place, one.queue);
+        let place = Place { urgency: self.urgency(one.queued_at, priority), ..before };
+        if let Some(queue) = queue.and_then(|queue| self.queue_mut(queue)) {
+            if queue.waiting.remove(&before).is_some() {
+                queue.waiting.insert(place, call);
+            }
+            if queue.offered.remove(&before).is_some() {
+                queue.offered.insert(place, call);
+            }
+        }
+        if let Some(one) = self.calls.get_mut(&call) {
+            one.place = place;
+            one.priority = priority;
+        }
+        Ok(())
+    }
+
     pub(crate) fn waiting_time_over(&mut self, call: CallRef) {
         let Some(one) = self.calls.get_mut(&call) else { return };
         one.timer = None;
@@ -171,6 +201,7 @@ impl Routing {
             queue,
             priority: one.priority,
             hops: one.hops,
+            test: one.test,
             carried: Some((one.place.arrival, one.queued_at)),
         };
         if let Some(next) = self.overflow(entering, why) {

@@ -637,7 +637,7 @@ fn a_decision_is_explained() {
     centre.step(Input::Busy { agent: busy, reason: BusyReason::Chosen });
     centre.routing.explain(true);
     let (now, queue) = (centre.now, centre.queue("q"));
-    let arrived = Input::Arrived { call: CallRef(1), queue, priority: 0, hops: 0 };
+    let arrived = Input::Arrived { call: CallRef(1), queue, priority: 0, hops: 0, test: false };
     centre.routing.handle(now, arrived);
     let decision = std::iter::from_fn(|| centre.routing.poll())
         .find_map(|output| match output {

@@ -138,7 +138,7 @@ impl Oracle {
                 let (call, priority) = (CallRef(call), b % 3);
                 self.priorities.insert(call, priority);
                 let queue = QueueRef(u32::from(a % 3));
-                self.step(centre, Input::Arrived { call, queue, priority, hops: 0 });
+                self.step(centre, Input::Arrived { call, queue, priority, hops: 0, test: false });
             }
             6 | 7 => {
                 let mut calls: Vec<_> = self.waiting.keys().chain(self.offered.keys()).collect();

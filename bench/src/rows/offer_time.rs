@@ -114,6 +114,7 @@ impl Bed {
             queue: QueueRef((call % size.queues as u64) as u32),
             priority: (call % 3) as u8,
             hops: 0,
+            test: false,
         });
     }
 }

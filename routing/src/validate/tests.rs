@@ -17,14 +17,11 @@ fn good() -> Config {
             ..Agent::default()
         }],
         access_codes: vec![AccessCode { code: "12345".into(), ..AccessCode::default() }],
-        called_routes: vec![CalledRoute {
-            access_code: "12345".into(),
-            extension_code: Some("1".into()),
-            destination: Destination::SkillQueue("a".into()),
-            priority: 0,
-            language: None,
-            answer_supervision: Default::default(),
-        }],
+        called_routes: vec![CalledRoute::new(
+            "12345",
+            Some("1"),
+            Destination::SkillQueue("a".into()),
+        )],
         ..Config::default()
     }
 }

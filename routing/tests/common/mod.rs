@@ -94,7 +94,7 @@ impl Centre {
 
     pub fn arrives_with(&mut self, call: u64, queue: &str, priority: u8) -> Vec<String> {
         let queue = self.queue(queue);
-        self.step(Input::Arrived { call: CallRef(call), queue, priority, hops: 0 })
+        self.step(Input::Arrived { call: CallRef(call), queue, priority, hops: 0, test: false })
     }
 
     pub fn signs_in(&mut self, id: &str) -> Vec<String> {

@@ -209,6 +209,7 @@ pub(crate) fn state_name(state: AgentState) -> &'static str {
         AgentState::Offered => "offered",
         AgentState::Talking => "talking",
         AgentState::WrapUp => "wrap_up",
+        AgentState::Holding => "holding",
     }
 }
 
@@ -244,6 +245,8 @@ fn change_name(why: ChangeWhy) -> &'static str {
         ChangeWhy::CallerGone => "caller_gone",
         ChangeWhy::Dials => "dials",
         ChangeWhy::DialEnded => "dial_ended",
+        ChangeWhy::Held => "held",
+        ChangeWhy::Resumed => "resumed",
         ChangeWhy::CallEnded => "call_ended",
         ChangeWhy::WrapUpOver => "wrap_up_over",
         ChangeWhy::WrapUpEnded => "wrap_up_ended",

@@ -19,7 +19,7 @@ use crate::dialled::dialled_number;
 use bytes::Bytes;
 use hotline_base::{Now, Partition, Rng, SecretMap};
 use hotline_routing::number::NumberRules;
-use hotline_routing::route::Routes;
+use hotline_routing::route::{Circumstances, Routes};
 use hotline_sip::build::ResponseBuilder;
 use hotline_sip::header::NameAddr;
 use hotline_sip::mark::Mark;
@@ -347,7 +347,8 @@ impl Index {
                     continue;
                 }
                 let Some(tenant) = self.tenants.get(&partition) else { continue };
-                let resolved = tenant.routes.resolve(&tenant.config.routing, number);
+                let resolved =
+                    tenant.routes.resolve(&tenant.config.routing, number, Circumstances::ANY);
                 if resolved.is_ok_and(|found| found.access_code.len() == length) {
                     return Some((length, true, partition));
                 }

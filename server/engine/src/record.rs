@@ -114,7 +114,7 @@ pub enum ReleasedBy {
     System,
 }
 
-/// Why a call ended.
+/// Why a call ended. New ones are added at the end: the journal's encoding numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseReason {
@@ -150,4 +150,6 @@ pub enum ReleaseReason {
     ServerRestart,
     /// The peer vanished or broke the protocol.
     ProtocolError,
+    /// Outside the working time of its route.
+    OutOfHours,
 }

@@ -9,6 +9,7 @@ use crate::tenant::{Shared, Tenant};
 use hotline_base::Now;
 use hotline_routing::config::Destination;
 use hotline_routing::route::CodeVerdict;
+use hotline_routing::{Circumstances, Hours, Resolution};
 
 /// Answers a request about a tenant. [`Request::Counts`] is the engine's own.
 ///
@@ -96,7 +97,8 @@ fn route(tenant: &Tenant, dialled: &str) -> Result<Reply, Refusal> {
         .number_rules
         .normalise(dialled)
         .map_err(|why| refuse(400, "not_a_number", why.to_string()))?;
-    let (found, trace) = tenant.parts.routing.resolve_explained(&number);
+    let about = Circumstances { test_caller: false, ..Circumstances::ANY };
+    let (found, trace) = tenant.parts.routing.resolve_explained(&number, about);
     let mut why: Vec<String> = Vec::with_capacity(trace.len() + 2);
     if number != dialled {
         why.push(format!("{dialled} is normalised to {number}"));
@@ -120,6 +122,9 @@ fn route(tenant: &Tenant, dialled: &str) -> Result<Reply, Refusal> {
             CodeVerdict::UnknownExtension => {
                 format!("access code {code}: no route for extension {}", step.rest)
             }
+            CodeVerdict::Draft { .. } => {
+                format!("access code {code}: its route is a draft, for test callers only")
+            }
         }
     }));
     let mut view = RouteView {
@@ -131,10 +136,12 @@ fn route(tenant: &Tenant, dialled: &str) -> Result<Reply, Refusal> {
     };
     match found {
         Ok(found) => {
+            view.why.extend(hours(&found));
             view.destination = Some(match &found.destination {
-                Destination::SkillQueue(name) => format!("skill_queue {name:?}"),
-                Destination::Flow(name) => format!("flow {name:?}"),
-                Destination::Agent(id) => format!("agent {id:?}"),
+                Some(Destination::SkillQueue(name)) => format!("skill_queue {name:?}"),
+                Some(Destination::Flow(name)) => format!("flow {name:?}"),
+                Some(Destination::Agent(id)) => format!("agent {id:?}"),
+                None => String::from("release \"closed\""),
             });
             view.access_code = Some(found.access_code.to_string());
             view.extension_code = found.extension_code.map(|code| code.to_string());
@@ -142,6 +149,23 @@ fn route(tenant: &Tenant, dialled: &str) -> Result<Reply, Refusal> {
         Err(no_route) => view.why.push(no_route.to_string()),
     }
     Ok(Reply::Route(view))
+}
+
+/// What a route's working time says.
+fn hours(found: &Resolution) -> Option<String> {
+    let name = found.working_time.as_deref()?;
+    Some(match (found.hours, &found.destination) {
+        (Hours::Always | Hours::Open, _) => format!("working time {name:?} is open"),
+        (Hours::Closed, Some(_)) => {
+            format!("working time {name:?} is closed: the out-of-hours destination is taken")
+        }
+        (Hours::Closed, None) => {
+            format!("working time {name:?} is closed, and there is no out-of-hours destination")
+        }
+        (Hours::Unknown, _) => {
+            format!("working time {name:?} is not configured: the route counts as open")
+        }
+    })
 }
 
 pub(crate) fn refuse(status: u16, code: &str, text: String) -> Refusal {

@@ -310,20 +310,19 @@ impl Centre {
 }
 
 fn route(access_code: String, extension: &str, priority: u8) -> CalledRoute {
+    let destination = match extension {
+        "2" => Destination::SkillQueue("sales".into()),
+        "4" => Destination::Agent("1001".into()),
+        "5" => Destination::SkillQueue("tiny".into()),
+        _ => Destination::SkillQueue("support".into()),
+    };
+    let extension_code = (!extension.is_empty()).then_some(extension);
     CalledRoute {
-        access_code,
-        extension_code: (!extension.is_empty()).then(|| extension.to_owned()),
-        destination: match extension {
-            "2" => Destination::SkillQueue("sales".into()),
-            "4" => Destination::Agent("1001".into()),
-            "5" => Destination::SkillQueue("tiny".into()),
-            _ => Destination::SkillQueue("support".into()),
-        },
         priority,
-        language: None,
         answer_supervision: match extension {
             "" | "5" => AnswerSupervision::WhenAgentAnswers,
             _ => AnswerSupervision::AtOnce,
         },
+        ..CalledRoute::new(&access_code, extension_code, destination)
     }
 }

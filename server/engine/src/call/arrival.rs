@@ -21,7 +21,7 @@ use hotline_media::offer_answer::make_answer;
 use hotline_media::sdp::SessionDescription;
 use hotline_routing::config::{AccessCodeType, AnswerSupervision, Destination, QueueType};
 use hotline_routing::number::NotANumber;
-use hotline_routing::{AgentRef, Input as Routed, QueueRef, Resolution};
+use hotline_routing::{AgentRef, Circumstances, Input as Routed, QueueRef, Resolution};
 use hotline_sip::build::ResponseBuilder;
 use hotline_sip::dialog::Dialog;
 use hotline_sip::flow::Flow;
@@ -98,6 +98,8 @@ enum Target {
     Agent(AgentRef),
     /// A destination this version does not serve: the fault announcement.
     Fault(String),
+    /// Outside the route's working time, and there is nowhere else to go.
+    Closed,
 }
 
 /// Where a call goes, with what the route says about it.
@@ -236,14 +238,17 @@ fn way(step: &mut Step<'_, '_>, arrival: &Arrival) -> Result<Way, Refusal> {
         NotANumber::Empty | NotANumber::TooLong => Refusal::cause(484, 28),
         NotANumber::Character { .. } => Refusal::cause(404, 1),
     })?;
-    let resolution = step.cx.routing.resolve(&dialled).map_err(|_| Refusal::cause(404, 1))?;
+    let about = Circumstances { test_caller: false, ..Circumstances::ANY };
+    let resolution =
+        step.cx.routing.resolve(&dialled, about).map_err(|_| Refusal::cause(404, 1))?;
     let target = target(step, &resolution)?;
     Ok(Way { target, dialled: dialled.into(), resolution: Some(resolution) })
 }
 
 fn target(step: &mut Step<'_, '_>, resolution: &Resolution) -> Result<Target, Refusal> {
     let routing = &step.cx.routing;
-    match &resolution.destination {
+    let Some(destination) = &resolution.destination else { return Ok(Target::Closed) };
+    match destination {
         Destination::SkillQueue(name) => {
             let queue = routing.queue(name).ok_or_else(|| Refusal::cause(404, 3))?;
             let codes = &routing.config().access_codes;
@@ -367,7 +372,7 @@ fn ask_routing(step: &mut Step<'_, '_>, call: &mut Call, target: Target) {
         Target::Queue(queue) => {
             call.in_routing = true;
             let priority = call.priority;
-            step.routed(Routed::Arrived { call: name, queue, priority, hops: 0 });
+            step.routed(Routed::Arrived { call: name, queue, priority, hops: 0, test: false });
         }
         Target::Agent(agent) => {
             call.in_routing = true;
@@ -377,6 +382,10 @@ fn ask_routing(step: &mut Step<'_, '_>, call: &mut Call, target: Target) {
             step.cx.notice(format!("flow {flow:?} cannot be run; the call was released"));
             let reason = crate::record::ReleaseReason::NoCapacity;
             call.farewell(step, "fault", super::ending::Ending::of(reason));
+        }
+        Target::Closed => {
+            let reason = crate::record::ReleaseReason::OutOfHours;
+            call.farewell(step, "closed", super::ending::Ending::of(reason));
         }
     }
 }
@@ -390,7 +399,7 @@ fn new_record(
 ) -> CallRecord {
     let sip_call_id = arrival.invite.call_id().unwrap_or_default();
     let resolution = way.resolution.as_ref();
-    let route = match (&way.target, resolution.map(|found| &found.destination)) {
+    let route = match (&way.target, resolution.and_then(|found| found.destination.as_ref())) {
         (_, Some(Destination::SkillQueue(name))) => Some(format!("skill_queue {name:?}")),
         (_, Some(Destination::Flow(name))) => Some(format!("flow {name:?}")),
         (_, Some(Destination::Agent(employee_id))) => Some(format!("agent {employee_id:?}")),

@@ -31,6 +31,7 @@ impl Ending {
             R::QueueBusy => (17, 486),
             R::NoAgents => (20, 480),
             R::AgentUnavailable => (19, 480),
+            R::OutOfHours => (20, 480),
             R::TooManyHops => (25, 480),
             R::CallTooLong => (102, 480),
             R::MediaSilent => (41, 480),

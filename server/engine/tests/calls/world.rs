@@ -76,13 +76,8 @@ pub fn centre() -> TenantConfig {
         offer_time_s: 20,
         ..SkillQueue::default()
     };
-    let route = |extension: &str, destination: Destination| CalledRoute {
-        access_code: "12345".into(),
-        extension_code: Some(extension.into()),
-        destination,
-        priority: 0,
-        language: None,
-        answer_supervision: AnswerSupervision::AtOnce,
+    let route = |extension: &str, destination: Destination| {
+        CalledRoute::new("12345", Some(extension), destination)
     };
     let to_queue =
         |extension: &str, name: &str| route(extension, Destination::SkillQueue(name.into()));

@@ -65,14 +65,11 @@ pub fn tenant(partition: Partition, name: &str, code: &str, agents: &[&str]) -> 
             })
             .collect(),
         access_codes: vec![AccessCode { code: code.into(), ..AccessCode::default() }],
-        called_routes: vec![CalledRoute {
-            access_code: code.into(),
-            extension_code: Some("1".into()),
-            destination: Destination::SkillQueue("support".into()),
-            priority: 0,
-            language: None,
-            answer_supervision: Default::default(),
-        }],
+        called_routes: vec![CalledRoute::new(
+            code,
+            Some("1"),
+            Destination::SkillQueue("support".into()),
+        )],
         ..Config::default()
     };
     let softphones = agents.iter().map(|id| ((*id).into(), softphone(name, id))).collect();
