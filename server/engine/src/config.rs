@@ -8,6 +8,8 @@ mod single_phone;
 pub use single_phone::{CutLine, FeatureCodes, Mobile, SinglePhone, StarCodes};
 
 use hotline_base::{Partition, Redacted};
+use hotline_ivr::program::Flows;
+use hotline_ivr::schedule::WorkingTime;
 use hotline_media::command::{AssetId, Codec};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +65,10 @@ pub struct TenantConfig {
     pub trunks: Vec<Trunk>,
     /// Prompts by language, then name.
     pub prompts: BTreeMap<String, BTreeMap<String, Prompt>>,
+    /// Its flows, ready to run; calls in progress keep the ones they began with.
+    pub flows: Arc<Flows>,
+    /// Its working times by name.
+    pub working_times: Arc<BTreeMap<String, WorkingTime>>,
     /// Custom tones by name.
     pub tones: BTreeMap<String, Prompt>,
     /// Calling numbers that reach drafts; their calls are test calls.
@@ -91,6 +97,8 @@ impl Default for TenantConfig {
             softphones: BTreeMap::new(),
             trunks: Vec::new(),
             prompts: BTreeMap::new(),
+            flows: Arc::default(),
+            working_times: Arc::default(),
             tones: BTreeMap::new(),
             test_callers: BTreeSet::new(),
             mobiles: BTreeMap::new(),

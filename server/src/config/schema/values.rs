@@ -1,0 +1,97 @@
+//! What single values may be, where a range or a list of words does not say it.
+//!
+//! Owns: shapes of names, numbers, addresses, policies and secrets. Does not own: whether what a
+//! value refers to exists.
+
+use crate::config::tree::{Node, Value};
+
+pub fn is_name(node: &Node) -> bool {
+    node.text().is_some_and(|text| {
+        (1..=63).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
+    })
+}
+
+pub fn is_host(node: &Node) -> bool {
+    node.text().is_some_and(|text| {
+        (1..=253).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
+    })
+}
+
+pub fn is_realm(node: &Node) -> bool {
+    node.text().is_some_and(|text| {
+        (1..=63).contains(&text.len())
+            && text.bytes().all(|b| (0x20..0x7f).contains(&b) && b != b'"' && b != b'\\')
+    })
+}
+
+pub fn is_language(node: &Node) -> bool {
+    node.text().is_some_and(|text| {
+        (2..=10).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    })
+}
+
+pub fn is_time_zone(node: &Node) -> bool {
+    node.text().is_some_and(|text| hotline_base::calendar::TimeZone::named(text).is_some())
+}
+
+pub fn is_voice(node: &Node) -> bool {
+    node.text() == Some("voice")
+}
+
+pub fn is_common(node: &Node) -> bool {
+    node.text() == Some("common")
+}
+
+pub fn is_default(node: &Node) -> bool {
+    node.text() == Some("default")
+}
+
+pub fn is_distribution(node: &Node) -> bool {
+    matches!(node.text(), Some("longest_idle" | "most_skilled" | "round_robin" | "linear"))
+}
+
+pub fn is_softphone_number(node: &Node) -> bool {
+    node.text().is_some_and(|text| {
+        (1..=32).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    })
+}
+
+pub fn is_network(node: &Node) -> bool {
+    node.text().is_some_and(|text| text.parse::<hotline_engine::config::Network>().is_ok())
+}
+
+pub fn is_policy(node: &Node) -> bool {
+    match node.entries() {
+        [(key, value)] if key == "release" => match &value.value {
+            Value::Bool(release) => *release,
+            Value::Text(prompt) => !prompt.is_empty(),
+            _ => false,
+        },
+        [(key, value)] if key == "skill_queue" => value.text().is_some_and(|name| !name.is_empty()),
+        _ => false,
+    }
+}
+
+pub fn is_password(node: &Node) -> bool {
+    let is_hex = |node: &Node, length: usize| {
+        node.text()
+            .is_some_and(|text| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    match (&node.value, node.entries()) {
+        (Value::Text(password), _) => (8..=128).contains(&password.chars().count()),
+        (_, [(key, value)]) if key == "file" || key == "env" => value.text().is_some(),
+        (_, [(key, value)]) if key == "generate" => value.value == Value::Bool(true),
+        (_, [(key, value)]) if key == "ha1" => is_hex(value, 32),
+        (_, entries) if entries.len() == 2 => {
+            node.get("ha1").is_some_and(|value| is_hex(value, 32))
+                && node.get("ha1_sha256").is_some_and(|value| is_hex(value, 64))
+        }
+        _ => false,
+    }
+}
