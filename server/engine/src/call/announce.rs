@@ -6,6 +6,7 @@
 //! call goes on and the operator learns of it.
 
 use crate::config::{AGENT_BEEP, TenantConfig, WAIT_TONE};
+use hotline_ivr::say;
 use hotline_media::command::{AssetId, PlayItem};
 use hotline_media::tone;
 use hotline_routing::OverflowWhy;
@@ -38,11 +39,18 @@ impl Announcement {
 
     /// What a caller hears when an agent answers: "you are speaking with agent", and the digits.
     pub fn employee_id(config: &TenantConfig, language: &str, employee_id: &str) -> Announcement {
-        let mut announcement = Announcement::prompt(config, language, "employee_id");
-        for digit in employee_id.chars().filter(char::is_ascii_digit) {
-            announcement.items.push(PlayItem::Silence(WORD_GAP_MS));
-            announcement.duration += Duration::from_millis(u64::from(WORD_GAP_MS));
-            announcement.add(config, language, &format!("digit_{digit}"));
+        Announcement::units(config, language, &say::employee_id(language, employee_id))
+    }
+
+    /// Recorded units one after the other, with a pause between them.
+    pub fn units(config: &TenantConfig, language: &str, units: &[say::Unit]) -> Announcement {
+        let mut announcement = Announcement::default();
+        for (index, unit) in units.iter().enumerate() {
+            if index > 0 {
+                announcement.items.push(PlayItem::Silence(WORD_GAP_MS));
+                announcement.duration += Duration::from_millis(u64::from(WORD_GAP_MS));
+            }
+            announcement.add(config, language, unit);
         }
         if !announcement.items.iter().any(|item| matches!(item, PlayItem::Asset(_))) {
             announcement.items.clear();
