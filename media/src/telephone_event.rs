@@ -6,7 +6,8 @@
 //!
 //! A press is named by its RTP timestamp: all its packets carry the one of its beginning, the last
 //! three say that it ended. So a lost beginning is made good by any later packet, lost ends by a
-//! time-out or by the next press.
+//! time-out or by the next press. Senders that let the timestamp stand still between presses, or
+//! move it within one, are understood too.
 
 use hotline_base::Mono;
 use std::collections::VecDeque;
@@ -17,6 +18,8 @@ const LOST_END_MS: u64 = 200;
 /// Events this many samples behind the last press belong to it or earlier ones; further behind
 /// the sender's clock has begun anew.
 const OLD_SAMPLES_MAX: u32 = 8000 * 10;
+/// Two presses are at least this far apart: 30 ms, less than anybody's pause of 40.
+const SHORTEST_PAUSE_SAMPLES: u32 = 240;
 /// Most digits waiting to be sent; more are left out.
 pub const DIGITS_MAX: usize = 64;
 /// Samples of one 20 ms step.
@@ -89,9 +92,23 @@ pub enum Recognised {
     },
 }
 
+/// What names a packet's event: the RTP header's part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventStamp {
+    /// Who sends it.
+    pub ssrc: u32,
+    /// When the event, or this segment of it, began.
+    pub timestamp: u32,
+    /// The header says that it begins.
+    pub marker: bool,
+    /// The packet was overtaken by others.
+    pub late: bool,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Press {
     digit: char,
+    ssrc: u32,
     /// Timestamp of the present segment.
     timestamp: u32,
     /// Samples of earlier segments of a long event.
@@ -101,17 +118,90 @@ struct Press {
 }
 
 impl Press {
+    fn new(now: Mono, digit: char, stamp: EventStamp) -> Press {
+        let EventStamp { ssrc, timestamp, .. } = stamp;
+        Press { digit, ssrc, timestamp, before: 0, duration: 0, heard: now }
+    }
+
     fn ended(&self) -> Recognised {
         let samples = u64::from(self.before) + u64::from(self.duration);
         Recognised::Ended { digit: self.digit, duration_ms: (samples / 8) as u32 }
     }
+
+    /// RFC 4733 §2.5.1.3: a long event goes on in a new segment, beginning where the full one ends.
+    /// The last packets of the full one may be lost, so a little less is taken too.
+    fn goes_on_in_a_segment(&self, digit: char, stamp: EventStamp) -> bool {
+        let step = stamp.timestamp.wrapping_sub(self.timestamp);
+        let full = step <= 0xffff && step > 0xf000 && self.duration > 0xd000;
+        !stamp.marker && digit == self.digit && full
+    }
+
+    /// Some senders move the timestamp with every packet of a press. A press of its own cannot
+    /// begin so soon after this one.
+    fn drifts(&self, digit: char, stamp: EventStamp) -> bool {
+        let step = stamp.timestamp.wrapping_sub(self.timestamp);
+        let until = u32::from(self.duration) + SHORTEST_PAUSE_SAMPLES;
+        !stamp.marker && digit == self.digit && step < until
+    }
+
+    /// Whether a packet is one of this press.
+    fn owns(&self, digit: char, stamp: EventStamp) -> bool {
+        if (stamp.ssrc, digit) != (self.ssrc, self.digit) {
+            return false;
+        }
+        stamp.timestamp == self.timestamp
+            || self.drifts(digit, stamp)
+            || self.goes_on_in_a_segment(digit, stamp)
+    }
+
+    /// Whether a packet that is none of this press is of an earlier one.
+    fn overtook(&self, stamp: EventStamp) -> bool {
+        let step = stamp.timestamp.wrapping_sub(self.timestamp) as i32;
+        let unsaid = stamp.late || !stamp.marker;
+        stamp.ssrc == self.ssrc && (step < 0 && unsaid || step == 0 && stamp.late)
+    }
+
+    /// Whether a packet that came after the end of this press still belongs to it, or to an
+    /// earlier one.
+    fn covers(&self, digit: char, stamp: EventStamp, payload: EventPayload) -> bool {
+        if stamp.ssrc != self.ssrc {
+            return false;
+        }
+        let behind = self.timestamp.wrapping_sub(stamp.timestamp);
+        if behind >= OLD_SAMPLES_MAX {
+            return self.goes_on_in_a_segment(digit, stamp) || self.drifts(digit, stamp);
+        }
+        // A sender whose clock stands still or steps back says with the marker, or with another
+        // digit, that this is a press of its own.
+        let begins = !stamp.late && !payload.end;
+        !(begins && (stamp.marker || (behind == 0 && digit != self.digit)))
+    }
+
+    /// Takes a packet of this press in.
+    fn hears(&mut self, now: Mono, timestamp: u32, duration: u16) {
+        self.heard = now;
+        let step = timestamp.wrapping_sub(self.timestamp);
+        if step != 0 && step <= 0xffff {
+            // One that moves the timestamp may still count from the very beginning.
+            if duration <= self.duration || step > 0xf000 {
+                self.before = self.before.saturating_add(step);
+                self.duration = 0;
+            }
+            self.timestamp = timestamp;
+        } else if step == 0 && self.duration > 0xc000 && duration < 0x4000 {
+            // It should have begun a new segment, and let the duration overflow instead.
+            self.before = self.before.saturating_add(0x1_0000);
+            self.duration = 0;
+        }
+        self.duration = self.duration.max(duration);
+    }
 }
 
-/// Recognises presses in the event packets of one source.
+/// Recognises presses in the event packets of one leg.
 #[derive(Clone, Debug, Default)]
 pub struct Receiver {
     press: Option<Press>,
-    last_ended: Option<u32>,
+    last: Option<Press>,
 }
 
 impl Receiver {
@@ -119,44 +209,26 @@ impl Receiver {
     pub fn receive(
         &mut self,
         now: Mono,
-        timestamp: u32,
-        marker: bool,
+        stamp: EventStamp,
         payload: EventPayload,
     ) -> [Option<Recognised>; 3] {
         let Some(digit) = digit_of(payload.event) else { return [None; 3] };
-        if self.is_over(timestamp) {
-            return [None; 3];
-        }
-        let mut earlier = None;
-        let mut began = None;
-        match &mut self.press {
-            Some(press) if press.timestamp == timestamp => {}
-            Some(press) if (timestamp.wrapping_sub(press.timestamp) as i32) < 0 => {
-                // Overtaken by packets of a later press.
+        let (mut earlier, mut began, mut ended) = (None, None, None);
+        if !self.press.is_some_and(|press| press.owns(digit, stamp)) {
+            let old = self.last.is_some_and(|last| last.covers(digit, stamp, payload))
+                || self.press.is_some_and(|press| press.overtook(stamp));
+            if old {
                 return [None; 3];
             }
-            Some(press) if press.continues(timestamp, digit, marker) => {
-                // RFC 4733 §2.5.1.3: a long event goes on in a new segment.
-                press.before = press.before.saturating_add(timestamp.wrapping_sub(press.timestamp));
-                press.timestamp = timestamp;
-                press.duration = 0;
-            }
-            slot => {
-                earlier = slot.take().map(|press| press.ended());
-                let press = Press { digit, timestamp, before: 0, duration: 0, heard: now };
-                *slot = Some(press);
-                began = Some(Recognised::Began(digit));
-            }
+            earlier = self.finish();
         }
-        let mut ended = None;
-        if let Some(press) = &mut self.press {
-            press.heard = now;
-            press.duration = press.duration.max(payload.duration);
-            if payload.end {
-                ended = Some(press.ended());
-                self.last_ended = Some(press.timestamp);
-                self.press = None;
-            }
+        let press = self.press.get_or_insert_with(|| {
+            began = Some(Recognised::Began(digit));
+            Press::new(now, digit, stamp)
+        });
+        press.hears(now, stamp.timestamp, payload.duration);
+        if payload.end {
+            ended = self.finish();
         }
         [earlier, began, ended]
     }
@@ -170,30 +242,11 @@ impl Receiver {
         self.finish()
     }
 
-    /// Ends the present press, if any: the source changed or the leg is closed.
+    /// Ends the present press, if any: another begins or the leg is closed.
     pub fn finish(&mut self) -> Option<Recognised> {
         let press = self.press.take()?;
-        self.last_ended = Some(press.timestamp);
+        self.last = Some(press);
         Some(press.ended())
-    }
-
-    /// Forgets the source's clock; the next event is a press of its own.
-    pub fn reset(&mut self) -> Option<Recognised> {
-        let ended = self.finish();
-        self.last_ended = None;
-        ended
-    }
-
-    fn is_over(&self, timestamp: u32) -> bool {
-        self.last_ended.is_some_and(|last| last.wrapping_sub(timestamp) < OLD_SAMPLES_MAX)
-    }
-}
-
-impl Press {
-    fn continues(&self, timestamp: u32, digit: char, marker: bool) -> bool {
-        let step = timestamp.wrapping_sub(self.timestamp);
-        // The last packet of the full segment may be lost, so a little less is taken too.
-        !marker && digit == self.digit && step <= 0xffff && step > 0xf000
     }
 }
 
@@ -257,6 +310,10 @@ mod tests {
 
     type Sent = (u32, bool, EventPayload);
 
+    fn stamp(timestamp: u32, marker: bool) -> EventStamp {
+        EventStamp { ssrc: 7, timestamp, marker, late: false }
+    }
+
     /// The packets of these digits, 20 ms apart, as our own sender makes them.
     fn packets(digits: &str) -> Vec<Sent> {
         let mut sender = Sender::default();
@@ -281,7 +338,10 @@ mod tests {
         };
         for (n, &(timestamp, marker, payload)) in packets.iter().enumerate() {
             let now = Mono::from_ms(n as u64 * 20);
-            receiver.receive(now, timestamp, marker, payload).into_iter().for_each(&mut take);
+            receiver
+                .receive(now, stamp(timestamp, marker), payload)
+                .into_iter()
+                .for_each(&mut take);
         }
         take(receiver.expire(Mono::from_ms(1_000_000)));
         digits
@@ -352,10 +412,126 @@ mod tests {
         let mut receiver = Receiver::default();
         let mut last = None;
         for (timestamp, marker, payload) in sent {
-            last = receiver.receive(Mono(0), timestamp, marker, payload)[2].or(last);
+            last = receiver.receive(Mono(0), stamp(timestamp, marker), payload)[2].or(last);
         }
         let duration_ms = (0xffff + 1600) / 8;
         assert_eq!(last, Some(Recognised::Ended { digit: '1', duration_ms }));
+    }
+
+    /// What senders in the field do. Each line: what is odd, its packets as (timestamp, marker,
+    /// digit, end, duration), and the presses that were made.
+    #[test]
+    fn odd_senders_are_understood() {
+        type Packet = (u32, bool, u8, bool, u16);
+        let cases: [(&str, &[Packet], &str); 9] = [
+            (
+                "no marker at all",
+                &[(0, false, 1, false, 160), (0, false, 1, true, 800), (1600, false, 1, true, 800)],
+                "11",
+            ),
+            (
+                "the marker on every packet",
+                &[
+                    (0, true, 1, false, 160),
+                    (0, true, 1, false, 320),
+                    (0, true, 1, true, 800),
+                    (0, true, 1, true, 800),
+                ],
+                "1",
+            ),
+            (
+                "the timestamp moves within a press, and with the repeated ends",
+                &[
+                    (0, true, 1, false, 160),
+                    (160, false, 1, false, 320),
+                    (320, false, 1, false, 480),
+                    (480, false, 1, true, 640),
+                    (640, false, 1, true, 640),
+                    (800, false, 1, true, 640),
+                    (1600, true, 1, false, 160),
+                    (1760, false, 1, true, 320),
+                ],
+                "11",
+            ),
+            (
+                "the timestamp stands still between presses",
+                &[
+                    (0, true, 1, false, 160),
+                    (0, false, 1, true, 800),
+                    (0, true, 1, false, 160),
+                    (0, false, 1, true, 800),
+                    (0, false, 2, false, 160),
+                    (0, false, 2, true, 800),
+                ],
+                "112",
+            ),
+            (
+                "the clock steps back",
+                &[(9000, true, 1, true, 800), (40, true, 1, false, 160), (40, false, 1, true, 480)],
+                "11",
+            ),
+            (
+                "the ends of the first press are lost, then the same digit again",
+                &[
+                    (0, true, 1, false, 160),
+                    (1600, false, 1, false, 160),
+                    (1600, false, 1, true, 800),
+                ],
+                "11",
+            ),
+            (
+                "the duration overflows instead of beginning a segment",
+                &[
+                    (0, true, 1, false, 0xff00),
+                    (0, false, 1, false, 0x0100),
+                    (0, false, 1, true, 800),
+                ],
+                "1",
+            ),
+            (
+                "only repeated ends are left of each press",
+                &[(0, false, 5, true, 800), (0, false, 5, true, 800), (1600, false, 6, true, 800)],
+                "56",
+            ),
+            (
+                "an event that is no digit",
+                &[(0, true, 16, false, 160), (0, true, 16, true, 800)],
+                "",
+            ),
+        ];
+        for (name, packets, expected) in cases {
+            let packets: Vec<Sent> = packets
+                .iter()
+                .map(|&(timestamp, marker, event, end, duration)| {
+                    (timestamp, marker, EventPayload { event, end, volume: 10, duration })
+                })
+                .collect();
+            assert_eq!(recognised(&mut Receiver::default(), &packets), expected, "{name}");
+        }
+    }
+
+    /// A press of eight seconds was cut in the middle by a network that stood still: the time-out
+    /// ended it, and its second segment was told as another press.
+    #[test]
+    fn a_long_press_with_a_hole_in_it_is_one() {
+        let event = |end, duration| EventPayload { event: 1, end, volume: 10, duration };
+        let mut receiver = Receiver::default();
+        receiver.receive(Mono(0), stamp(500, true), event(false, 0xfe00));
+        assert!(receiver.expire(Mono::from_ms(300)).is_some());
+        let later = stamp(500 + 0xffff, false);
+        assert_eq!(receiver.receive(Mono::from_ms(310), later, event(false, 160)), [None; 3]);
+        assert_eq!(receiver.receive(Mono::from_ms(330), later, event(true, 320)), [None; 3]);
+    }
+
+    /// The packets of a press overtook each other: its beginning came after its end.
+    #[test]
+    fn packets_that_were_overtaken_do_not_begin_anew() {
+        let event = |end, duration| EventPayload { event: 1, end, volume: 10, duration };
+        let mut receiver = Receiver::default();
+        let begun = receiver.receive(Mono(0), stamp(500, false), event(true, 800));
+        assert_eq!(begun[1], Some(Recognised::Began('1')));
+        let late = EventStamp { late: true, ..stamp(500, true) };
+        assert_eq!(receiver.receive(Mono(0), late, event(false, 160)), [None; 3]);
     }
 
     proptest! {
@@ -387,7 +563,7 @@ mod tests {
             };
             for (timestamp, marker, payload) in events {
                 if let Some(payload) = EventPayload::parse(&payload) {
-                    receiver.receive(Mono(0), timestamp, marker, payload)
+                    receiver.receive(Mono(0), stamp(timestamp, marker), payload)
                         .into_iter().for_each(&mut count);
                 }
             }

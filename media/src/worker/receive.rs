@@ -7,7 +7,7 @@ use crate::command::{Codec, DigitSource, Event, LegRef, PlayEnd};
 use crate::reception::Arrival;
 use crate::rtcp::{self, RtcpPacket};
 use crate::rtp::{Header, Packet};
-use crate::telephone_event::{EventPayload, Recognised};
+use crate::telephone_event::{EventPayload, EventStamp, Recognised};
 use hotline_base::Mono;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -60,12 +60,7 @@ impl Worker {
         let arrival = leg.reception.arrived(&packet.header);
         match arrival {
             Arrival::Unusable => return Received::Refused,
-            Arrival::First => {
-                if let Some(ended) = leg.digits_in.reset() {
-                    Self::report_digit(&mut self.events, reference, ended);
-                }
-            }
-            Arrival::InOrder | Arrival::Late => {}
+            Arrival::First | Arrival::InOrder | Arrival::Late => {}
         }
         heard(leg, now);
         if !leg.stream.is_some_and(|stream| stream.direction.receives()) {
@@ -81,7 +76,7 @@ impl Worker {
                 Received::Audio { codec, header: packet.header, payload: packet.payload }
             }
             Kind::TelephoneEvent => {
-                self.event(now, port.0, peer, &packet, sink);
+                self.event(now, port.0, peer, &packet, arrival == Arrival::Late, sink);
                 Received::Other
             }
             Kind::ComfortNoise => {
@@ -160,12 +155,15 @@ impl Worker {
         place: u32,
         peer: Option<u32>,
         packet: &Packet<'_>,
+        late: bool,
         sink: &mut dyn Sink,
     ) {
         let Some(payload) = EventPayload::parse(packet.payload) else { return };
         let Packet { header, .. } = packet;
+        let &Header { ssrc, timestamp, marker, .. } = header;
+        let stamp = EventStamp { ssrc, timestamp, marker, late };
         let Some(leg) = self.leg_mut(place) else { return };
-        let found = leg.digits_in.receive(now, header.timestamp, header.marker, payload);
+        let found = leg.digits_in.receive(now, stamp, payload);
         for recognised in found.into_iter().flatten() {
             self.recognised(place, recognised);
         }

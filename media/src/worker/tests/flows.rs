@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::command::DigitSource;
-use crate::telephone_event::EventPayload;
+use crate::telephone_event::{EventPayload, EventStamp};
 use crate::tone::is_tone;
 use Codec::{Pcma, Pcmu};
 
@@ -375,7 +375,9 @@ fn digits_we_send_go_out_as_events_on_the_same_timeline() {
     let mut digits = String::new();
     for (_, header, payload) in sent.iter().filter(|(_, header, _)| header.payload_type == 101) {
         let payload = EventPayload::parse(payload).unwrap();
-        for found in receiver.receive(Mono(0), header.timestamp, header.marker, payload) {
+        let &Header { ssrc, timestamp, marker, .. } = header;
+        let stamp = EventStamp { ssrc, timestamp, marker, late: false };
+        for found in receiver.receive(Mono(0), stamp, payload) {
             if let Some(telephone_event::Recognised::Ended { digit, duration_ms: 100 }) = found {
                 digits.push(digit);
             }
