@@ -16,7 +16,7 @@ pub struct NodeId(u32);
 /// A flow ready to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
-    name: Name,
+    name: Arc<str>,
     flow: Flow,
     steps: Vec<Step>,
 }
@@ -25,7 +25,7 @@ pub struct Program {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// Its name.
-    pub name: Name,
+    pub name: Arc<str>,
     /// What it does.
     pub node: Node,
     /// The address of an HTTP request, taken apart; empty in other nodes.
@@ -39,11 +39,11 @@ impl Program {
     pub fn new(name: &str, flow: &Flow) -> Program {
         let steps = flow.node.iter().map(|(name, node)| Step::new(name, node)).collect();
         let flow = Flow { node: BTreeMap::new(), ..flow.clone() };
-        Program { name: name.to_owned(), flow, steps }
+        Program { name: name.into(), flow, steps }
     }
 
     /// Its name.
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
@@ -54,7 +54,7 @@ impl Program {
 
     /// The node of a name.
     pub fn find(&self, name: &str) -> Option<NodeId> {
-        let rank = self.steps.binary_search_by(|step| step.name.as_str().cmp(name)).ok()?;
+        let rank = self.steps.binary_search_by(|step| step.name.as_ref().cmp(name)).ok()?;
         u32::try_from(rank).ok().map(NodeId)
     }
 
@@ -98,7 +98,7 @@ impl Step {
             ),
             _ => (Template::default(), Vec::new()),
         };
-        Step { name: name.to_owned(), node: node.clone(), url, headers }
+        Step { name: name.into(), node: node.clone(), url, headers }
     }
 }
 

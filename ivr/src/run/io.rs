@@ -9,6 +9,7 @@
 use hotline_base::Redacted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One thing that happened to a running flow.
@@ -112,9 +113,9 @@ pub enum Output {
     /// A node is entered: for the trace of the call. Never holds a value.
     Entered {
         /// Flow.
-        flow: String,
+        flow: Arc<str>,
         /// Node.
-        node: String,
+        node: Arc<str>,
     },
     /// The flow is over; nothing comes after it unless a transfer fails.
     Exit(Exit),
@@ -176,18 +177,19 @@ pub enum Effect {
     },
 }
 
-/// An HTTP request of a flow. Secrets are still names (`{secret:NAME}` in header values): who
-/// performs it fills them in.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// An HTTP request of a flow. What a caller typed may be anywhere in it, so all of it but the
+/// method is redacted. Secrets of the configuration are still names (`{secret:NAME}` in header
+/// values, put there by the flow's author only): who performs it fills them in.
+#[derive(Clone, Debug, PartialEq)]
 pub struct HttpRequest {
     /// Method.
     pub method: String,
     /// Address, filled in.
-    pub url: String,
-    /// Headers, filled in but for secrets.
-    pub headers: Vec<(String, String)>,
-    /// JSON body.
-    pub body: Option<String>,
+    pub url: Redacted<String>,
+    /// Headers by name, filled in but for secrets; no value has control characters.
+    pub headers: Vec<(String, Redacted<String>)>,
+    /// JSON body; `content-type: application/json` is the performer's to add.
+    pub body: Option<Redacted<String>>,
     /// Retries.
     pub retries: u8,
 }
