@@ -1,12 +1,13 @@
 //! Requests of the peers inside a call's dialogs: BYE, re-INVITE, UPDATE, INFO, OPTIONS, ACK.
 //!
 //! Owns: their answers. Sessions are changed locally, towards the side that asks: the other side
-//! learns of a hold by what it hears, not by SIP. Does not own: digits in RTP (the media workers
-//! relay them).
+//! learns of a hold by what it hears, not by SIP. Does not own: what digits in an INFO mean
+//! ([`super::digits`]).
 //! RFC 3261 §12.2.2, §14.2, §15.1.2; RFC 3311; RFC 6086; RFC 6337 §2.1 (one offer at a time).
 
 use super::call::{Call, State};
 use super::caller::Phase;
+use super::digits::{INFO_TYPES, Info, Way};
 use super::ending::Ending;
 use super::leg::{ALLOW, Leg, note_of};
 use super::sdp::{Fault, SDP, of_message, warning, warning_text};
@@ -20,9 +21,6 @@ use hotline_sip::dialog::{DialogId, OutOfOrder};
 use hotline_sip::header::HeaderName;
 use hotline_sip::message::Message;
 use hotline_sip::{Method, ServerId};
-
-/// Digits taken from one INFO.
-const INFO_DIGITS_MAX: usize = 16;
 
 impl Call {
     /// The leg of a side.
@@ -191,13 +189,18 @@ impl Call {
     }
 
     fn info(&mut self, step: &mut Step<'_, '_>, side: Side, server: ServerId, message: &Message) {
-        self.respond(step, side, server, message, ResponseBuilder::new(message, 200));
-        let digits = digits_of(message);
-        if digits.is_empty() || !matches!(self.state, State::Connected(_)) {
-            return;
-        }
-        if let Some(other) = self.leg_mut(side.other()) {
-            other.media.send_digits(step.cx.out, digits);
+        let info = Info::of(message);
+        let response = match info {
+            Info::Digits(..) => ResponseBuilder::new(message, 200),
+            Info::Malformed => ResponseBuilder::new(message, 400),
+            Info::Other => {
+                ResponseBuilder::new(message, 415).header(HeaderName::Accept, INFO_TYPES)
+            }
+        };
+        self.respond(step, side, server, message, response);
+        let Info::Digits(digits, lasted) = info else { return };
+        for digit in digits.chars() {
+            self.digit_heard(step, side, digit, Way::Info, lasted);
         }
     }
 
@@ -283,32 +286,4 @@ fn refuse_body(step: &Step<'_, '_>, fault: &Fault) -> Refused {
             Refused::with(400, HeaderName::Warning, warning_text(step.cx, 399, text))
         }
     }
-}
-
-/// The digits of an INFO: `Signal=5` of `application/dtmf-relay`, or the body of
-/// `application/dtmf`.
-fn digits_of(message: &Message) -> String {
-    let body = String::from_utf8_lossy(message.body());
-    let text = if message.content_type_is("application/dtmf-relay") {
-        let signal = |line: &str| {
-            let (name, value) = line.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("signal").then(|| value.trim().to_owned())
-        };
-        body.lines().find_map(signal).unwrap_or_default()
-    } else if message.content_type_is("application/dtmf") {
-        body.trim().to_owned()
-    } else {
-        String::new()
-    };
-    // Some phones number the keys: 10 is *, 11 is #.
-    let text = match text.as_str() {
-        "10" => "*",
-        "11" => "#",
-        other => other,
-    };
-    let digits = text.chars().map(|c| c.to_ascii_uppercase());
-    digits
-        .filter(|c| matches!(c, '0'..='9' | '*' | '#' | 'A'..='D'))
-        .take(INFO_DIGITS_MAX)
-        .collect()
 }

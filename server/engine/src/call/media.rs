@@ -4,6 +4,7 @@
 //! known begins when it is. Does not own: what is played ([`super::announce`]), SDP
 //! ([`super::leg`]).
 
+use super::digits::Digits;
 use crate::input::Output;
 use hotline_media::command::{
     AssetId, Codec, Command, LegRef, LegStatistics, PlayId, PlayItem, PortGrant, StreamParameters,
@@ -24,6 +25,13 @@ pub(crate) struct MediaLeg {
     /// What is to be played once the stream is known.
     waiting: Option<(PlayId, Vec<PlayItem>, bool)>,
     statistics: Option<LegStatistics>,
+    /// What the peer has pressed.
+    pub digits: Digits,
+    /// Whether tones are looked for in its audio if it has no telephone-events.
+    listens: bool,
+    /// What the worker was told last of its digits: passed on in a bridge, looked for in audio.
+    digits_set: (bool, bool),
+    relays: bool,
 }
 
 /// What a leg plays.
@@ -51,6 +59,30 @@ impl MediaLeg {
             playing: None,
             waiting: None,
             statistics: None,
+            digits: Digits::default(),
+            listens: false,
+            // As a worker opens it.
+            digits_set: (true, false),
+            relays: true,
+        }
+    }
+
+    /// Whether the peer's digits are wanted here, also as tones in the audio of a peer that has no
+    /// telephone-events, and whether a bridge passes them on.
+    #[allow(dead_code)]
+    pub fn set_digits(&mut self, out: &mut VecDeque<Output>, listens: bool, relays: bool) {
+        self.listens = listens;
+        self.relays = relays;
+        self.tell_digits(out);
+    }
+
+    fn tell_digits(&mut self, out: &mut VecDeque<Output>) {
+        let Some(stream) = &self.stream else { return };
+        let in_band = self.listens && stream.telephone_event_receive.is_none();
+        let relay = self.relays;
+        if self.digits_set != (relay, in_band) {
+            self.digits_set = (relay, in_band);
+            out.push_back(Output::Media(Command::SetDigits { leg: self.leg, relay, in_band }));
         }
     }
 
@@ -65,6 +97,7 @@ impl MediaLeg {
         if self.stream != Some(stream) {
             self.stream = Some(stream);
             out.push_back(Output::Media(Command::SetRemote { leg: self.leg, stream }));
+            self.tell_digits(out);
         }
         if let Some((play, items, repeat)) = self.waiting.take() {
             self.begin(out, play, items, repeat);

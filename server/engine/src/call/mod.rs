@@ -11,6 +11,7 @@
 //! leg       dialog, session and media of one side     in_dialog  what peers ask in a dialog
 //! announce  what is played                            release    the end and the record
 //! parting   dialogs that outlive their call           trace      the ladder
+//! digits    what is pressed, however it comes
 //! ```
 
 mod announce;
@@ -18,6 +19,7 @@ mod arrival;
 #[allow(clippy::module_inception)]
 mod call;
 mod caller;
+mod digits;
 mod ending;
 mod in_dialog;
 mod leg;
@@ -48,6 +50,7 @@ use hotline_sip::message::Message;
 use hotline_sip::{ClientId, Method, ServerId};
 use parting::Parting;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Retry-After of a 503, in seconds.
 pub(crate) const RETRY_AFTER_S: &str = "5";
@@ -520,10 +523,12 @@ impl Calls {
             MediaEvent::Silent { .. } => call.silent(step, side),
             MediaEvent::NotBridged { .. } => call.not_bridged(step),
             MediaEvent::Closed { statistics, .. } => call.media_closed(step, side, statistics),
-            // Digits are relayed by the workers; nothing here collects them. A learned source is
-            // the worker's affair.
-            MediaEvent::Digit { .. }
-            | MediaEvent::Recorded { .. }
+            MediaEvent::Digit { digit, duration_ms, source, .. } => {
+                let lasted = Duration::from_millis(u64::from(duration_ms));
+                call.digit_heard(step, side, digit, source.into(), lasted);
+            }
+            // A learned source is the worker's affair.
+            MediaEvent::Recorded { .. }
             | MediaEvent::SourceLearned { .. }
             | MediaEvent::Granted { .. } => {}
         });

@@ -147,16 +147,19 @@ fn update_info_options_and_what_is_not_served() {
 #[test]
 fn digits_in_info_are_sent_on_to_the_other_side() {
     let (mut w, mut caller, _) = talking();
-    for (kind, text, digits) in [
-        ("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n", Some("5")),
-        ("application/dtmf-relay", "Signal= 11\r\n", Some("#")),
-        ("application/dtmf", "*", Some("*")),
-        ("text/plain", "5", None),
+    for (kind, text, answer, digits) in [
+        ("application/dtmf-relay", "Signal=5\r\nDuration=160\r\n", "200 INFO", Some("5")),
+        ("application/dtmf-relay", "Signal= 11\r\n", "200 INFO", Some("#")),
+        ("application/dtmf", "*", "200 INFO", Some("*")),
+        ("application/dtmf-relay", "Signal=16\r\n", "200 INFO", None),
+        ("application/dtmf-relay", "Duration=160\r\n", "400 INFO", None),
+        ("application/dtmf", "five", "400 INFO", None),
+        ("text/plain", "5", "415 INFO", None),
     ] {
         w.commands.clear();
         let info = caller.next(Method::Info).body(kind, text);
         caller.send(&mut w, info);
-        w.take(CARRIER, "200 INFO");
+        w.take(CARRIER, answer);
         let agent = w.legs()[1];
         let sent = w.commands.iter().find_map(|command| match command {
             Command::SendDigits { leg, digits } => Some((*leg, digits.clone())),
