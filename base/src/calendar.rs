@@ -25,6 +25,16 @@ impl TimeZone {
         stamp.to_zoned(self.0.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
     }
 
+    /// The instant that a text names: RFC 3339 (`2026-12-24T23:59:00+01:00`), or without an offset
+    /// as clocks in this zone show it (`2026-12-24T23:59`).
+    pub fn parse(&self, text: &str) -> Option<Wall> {
+        let stamp = match text.parse::<Timestamp>() {
+            Ok(stamp) => stamp,
+            Err(_) => self.0.to_timestamp(text.parse::<civil::DateTime>().ok()?).ok()?,
+        };
+        Some(Wall(stamp.as_microsecond()))
+    }
+
     /// Civil date and time of `at` in this zone.
     pub fn civil(&self, at: Wall) -> Civil {
         let stamp = Timestamp::from_microsecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -115,6 +125,10 @@ mod tests {
         assert_eq!(zone.rfc3339(midnight), "2026-03-29T00:00:00.000+01:00");
         assert_eq!(zone.civil(noon).weekday, 7);
         assert!(TimeZone::named("Mars/Olympus").is_none());
+        assert_eq!(zone.parse("2026-03-29T12:00"), Some(noon));
+        assert_eq!(zone.parse("2026-03-29T10:00:00Z"), Some(noon));
+        assert_eq!(zone.parse("2026-03-29T11:00:00+01:00"), Some(noon));
+        assert_eq!(zone.parse("at noon"), None);
     }
 
     #[test]

@@ -164,6 +164,10 @@ pub enum Request {
     Route {
         /// Number as dialled.
         number: String,
+        /// Calling number; `None` is nobody in particular.
+        from: Option<String>,
+        /// When: RFC 3339, or without an offset in the tenant's zone; `None` is now.
+        at: Option<String>,
     },
     /// Remove all bindings of an agent's softphone.
     Unregister {

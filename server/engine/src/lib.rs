@@ -24,6 +24,7 @@ mod engine;
 pub mod event;
 mod failures;
 pub mod front_door;
+mod hours;
 pub mod id;
 pub mod input;
 mod notices;

@@ -3,10 +3,12 @@
 //! Owns: the views and the words and codes of refusals. Does not own: what the orders do.
 
 use crate::agents::{no_agent, refusal, verb_input};
+use crate::hours::{is_open, is_test_caller};
 use crate::input::{QueueView, Refusal, Reply, Request, RouteView};
 use crate::record::ReleaseReason;
 use crate::tenant::{Shared, Tenant};
-use hotline_base::Now;
+use hotline_base::calendar::TimeZone;
+use hotline_base::{Now, Wall};
 use hotline_routing::config::Destination;
 use hotline_routing::route::CodeVerdict;
 use hotline_routing::{Circumstances, Hours, Resolution};
@@ -50,7 +52,10 @@ pub(crate) fn answer(
                 false => Err(refuse(404, "call_not_found", format!("no call {call} is up"))),
             }
         }
-        Request::Route { number } => route(tenant, &number),
+        Request::Route { number, from, at } => {
+            let at = instant(tenant, at.as_deref(), now.wall)?;
+            route(tenant, &number, from, at)
+        }
         Request::Unregister { employee_id } => {
             if tenant.parts.routing.agent(&employee_id).is_none() {
                 return Err(no_agent(&employee_id));
@@ -89,15 +94,27 @@ fn queues(tenant: &Tenant) -> Vec<QueueView> {
     tenant.parts.config.routing.queues.iter().filter_map(one).collect()
 }
 
+/// The instant asked about.
+fn instant(tenant: &Tenant, at: Option<&str>, now: Wall) -> Result<Wall, Refusal> {
+    let Some(text) = at else { return Ok(now) };
+    let zone = TimeZone::named(&tenant.parts.config.time_zone).unwrap_or_else(TimeZone::utc);
+    zone.parse(text).ok_or_else(|| {
+        let what = format!("{text:?} is no time; allowed 2026-12-24T23:59, with or without offset");
+        refuse(400, "not_a_time", what)
+    })
+}
+
 /// Where a number leads, with each access code that was considered.
-fn route(tenant: &Tenant, dialled: &str) -> Result<Reply, Refusal> {
+fn route(tenant: &Tenant, dialled: &str, from: Option<String>, at: Wall) -> Result<Reply, Refusal> {
     let config = &tenant.parts.config;
     let number = config
         .routing
         .number_rules
         .normalise(dialled)
         .map_err(|why| refuse(400, "not_a_number", why.to_string()))?;
-    let about = Circumstances { test_caller: false, ..Circumstances::ANY };
+    let test_caller = from.is_some_and(|from| is_test_caller(config, &from));
+    let is_open = |name: &str| is_open(config, name, at);
+    let about = Circumstances { test_caller, is_open: &is_open };
     let (found, trace) = tenant.parts.routing.resolve_explained(&number, about);
     let mut why: Vec<String> = Vec::with_capacity(trace.len() + 2);
     if number != dialled {
@@ -136,6 +153,9 @@ fn route(tenant: &Tenant, dialled: &str) -> Result<Reply, Refusal> {
     };
     match found {
         Ok(found) => {
+            if found.draft {
+                view.why.push(String::from("the route is a draft, and the caller a test caller"));
+            }
             view.why.extend(hours(&found));
             view.destination = Some(match &found.destination {
                 Some(Destination::SkillQueue(name)) => format!("skill_queue {name:?}"),

@@ -59,6 +59,12 @@ enum Command {
     Route {
         /// Number as dialled.
         number: String,
+        /// Calling number: test callers reach drafts.
+        #[arg(long)]
+        from: Option<String>,
+        /// When: 2026-12-24T23:59 as clocks of the tenant show it, or with an offset.
+        #[arg(long)]
+        at: Option<String>,
         #[command(flatten)]
         api: Api,
     },
@@ -159,7 +165,9 @@ fn perform(cli: Cli) -> Result<(), Failure> {
             centre::apply(&dir, dry_run, prune, &api, load(config)?)
         }
         Command::Status { api } => query::status(&api, &load(config)?),
-        Command::Route { number, api } => query::route(&number, &api, &load(config)?),
+        Command::Route { number, from, at, api } => {
+            query::route(&number, from.as_deref(), at.as_deref(), &api, &load(config)?)
+        }
         Command::Dial(dial) => phone::dial(&dial),
         Command::Agent(agent) => phone::agent(&agent),
         Command::Trace { call, api } => query::trace(&call, &api, &load(config)?),

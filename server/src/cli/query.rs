@@ -47,8 +47,17 @@ pub fn status(api: &Api, config: &NodeConfig) -> Result<(), Failure> {
 }
 
 /// `hotline route NUMBER`.
-pub fn route(dialled: &str, api: &Api, config: &NodeConfig) -> Result<(), Failure> {
-    let route = Client::new(api, config)?.get("route", &[("number", dialled)])?;
+pub fn route(
+    dialled: &str,
+    from: Option<&str>,
+    at: Option<&str>,
+    api: &Api,
+    config: &NodeConfig,
+) -> Result<(), Failure> {
+    let mut query = vec![("number", dialled)];
+    query.extend(from.map(|from| ("from", from)));
+    query.extend(at.map(|at| ("at", at)));
+    let route = Client::new(api, config)?.get("route", &query)?;
     if api.json {
         return print_json(&route);
     }

@@ -86,6 +86,10 @@ pub async fn queues(
 pub struct RouteQuery {
     tenant: Option<String>,
     number: String,
+    /// Calling number.
+    from: Option<String>,
+    /// When, RFC 3339 or as clocks of the tenant show it.
+    at: Option<String>,
 }
 
 pub async fn route(
@@ -93,7 +97,7 @@ pub async fn route(
     Query(query): Query<RouteQuery>,
 ) -> Result<Json<JsonValue>, Problem> {
     let partition = api.tenant(query.tenant.as_deref())?;
-    let request = Request::Route { number: query.number };
+    let request = Request::Route { number: query.number, from: query.from, at: query.at };
     let Reply::Route(route) = api.ask(partition, request).await? else {
         return Err(Problem::internal(&"unexpected answer"));
     };

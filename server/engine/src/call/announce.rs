@@ -1,9 +1,9 @@
-//! What is played when: the wait and hold tones, the employee ID, the announcement before a
-//! release.
+//! What is played when: the wait and hold tones, the employee ID, values that are spoken, the
+//! announcement before a release.
 //!
-//! Owns the choice of assets from the tenant's prompts. Does not own when a play begins or what
-//! its end means ([`super::call`]). A prompt that is missing is left out and named, so that the
-//! call goes on and the operator learns of it.
+//! Owns the choice of assets from the tenant's prompts and tones. Does not own when a play begins
+//! or what its end means ([`super::call`]). A prompt that is missing is left out and named, so that
+//! the call goes on and the operator learns of it.
 
 use crate::config::{AGENT_BEEP, TenantConfig, WAIT_TONE};
 use hotline_ivr::say;
@@ -47,8 +47,7 @@ impl Announcement {
         let mut announcement = Announcement::default();
         for (index, unit) in units.iter().enumerate() {
             if index > 0 {
-                announcement.items.push(PlayItem::Silence(WORD_GAP_MS));
-                announcement.duration += Duration::from_millis(u64::from(WORD_GAP_MS));
+                announcement.pause(WORD_GAP_MS);
             }
             announcement.add(config, language, unit);
         }
@@ -57,6 +56,28 @@ impl Announcement {
             announcement.duration = Duration::ZERO;
         }
         announcement
+    }
+
+    /// A value spoken by the rules of the first language that has all its units recorded: the
+    /// caller's, the tenant's, English; so that no announcement mixes two. Without such a language,
+    /// what there is of the caller's.
+    pub fn spoken(
+        config: &TenantConfig,
+        language: &str,
+        speak: impl Fn(&str) -> Vec<say::Unit>,
+    ) -> Announcement {
+        let is_complete = |language: &&str| {
+            let recorded = config.prompts.get(*language);
+            recorded.is_some_and(|all| speak(language).iter().all(|unit| all.contains_key(*unit)))
+        };
+        let languages = [language, config.language.as_str(), "en"];
+        let language = languages.into_iter().find(is_complete).unwrap_or(language);
+        Announcement::units(config, language, &speak(language))
+    }
+
+    fn pause(&mut self, ms: u32) {
+        self.items.push(PlayItem::Silence(ms));
+        self.duration += Duration::from_millis(u64::from(ms));
     }
 
     /// What the agent hears while its employee ID is read to the caller: a short tone, then
@@ -80,6 +101,20 @@ impl Announcement {
     }
 }
 
+/// What waiting or held parties hear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tone {
+    /// The asset that plays.
+    pub asset: AssetId,
+    /// The tone by name that was to play, if it is not there and the default plays.
+    pub missing: Option<String>,
+}
+
+impl Tone {
+    /// The default tone, as it is wanted.
+    const DEFAULT: Tone = Tone { asset: WAIT_TONE, missing: None };
+}
+
 /// The tenant's standard announcement before a release.
 pub(crate) fn standard_prompt(why: OverflowWhy) -> &'static str {
     match why {
@@ -91,21 +126,24 @@ pub(crate) fn standard_prompt(why: OverflowWhy) -> &'static str {
 }
 
 /// What a waiting caller hears.
-pub(crate) fn wait_tone(config: &TenantConfig, language: &str, method: &WaitMethod) -> AssetId {
+pub(crate) fn wait_tone(config: &TenantConfig, method: &WaitMethod) -> Tone {
     match method {
-        WaitMethod::Tone(name) => named_tone(config, language, name),
-        WaitMethod::Default | WaitMethod::Flow(_) => WAIT_TONE,
+        WaitMethod::Tone(name) => named_tone(config, name),
+        WaitMethod::Default | WaitMethod::Flow(_) => Tone::DEFAULT,
     }
 }
 
 /// What a held party hears.
-pub(crate) fn hold_tone(config: &TenantConfig, language: &str, method: &HoldMethod) -> AssetId {
+pub(crate) fn hold_tone(config: &TenantConfig, method: &HoldMethod) -> Tone {
     match method {
-        HoldMethod::Tone(name) => named_tone(config, language, name),
-        HoldMethod::Default => WAIT_TONE,
+        HoldMethod::Tone(name) => named_tone(config, name),
+        HoldMethod::Default => Tone::DEFAULT,
     }
 }
 
-fn named_tone(config: &TenantConfig, language: &str, name: &str) -> AssetId {
-    config.prompt(language, name).map_or(WAIT_TONE, |prompt| prompt.asset)
+fn named_tone(config: &TenantConfig, name: &str) -> Tone {
+    match config.tones.get(name) {
+        Some(tone) => Tone { asset: tone.asset, missing: None },
+        None => Tone { asset: WAIT_TONE, missing: Some(name.to_owned()) },
+    }
 }

@@ -11,9 +11,11 @@ use super::leg::{Binding, Leg};
 use super::media::MediaLeg;
 use super::sdp::{Fault, SDP, Session, of_message, warning, warning_text};
 use super::trace::Lane;
+use super::waiting::Waiting;
 use super::{RETRY_AFTER_S, Side, Step};
 use crate::context::{Caller, call_ref};
 use crate::dialled::dialled_number;
+use crate::hours::{is_open, is_test_caller};
 use crate::id::CallId;
 use crate::record::CallRecord;
 use hotline_base::Redacted;
@@ -108,6 +110,8 @@ struct Way {
     /// The number after all rules.
     dialled: String,
     resolution: Option<Resolution>,
+    /// The caller may try drafts.
+    tester: bool,
 }
 
 /// Who calls.
@@ -227,7 +231,8 @@ fn way(step: &mut Step<'_, '_>, arrival: &Arrival) -> Result<Way, Refusal> {
     {
         let agent = step.cx.routing.agent(&phone.employee_id);
         let agent = agent.ok_or_else(|| Refusal::cause(404, 1))?;
-        return Ok(Way { target: Target::Agent(agent), dialled: number, resolution: None });
+        let target = Target::Agent(agent);
+        return Ok(Way { target, dialled: number, resolution: None, tester: false });
     }
     let trunk = match &arrival.caller {
         Caller::Trunk(trunk) => Some(&**trunk),
@@ -238,14 +243,21 @@ fn way(step: &mut Step<'_, '_>, arrival: &Arrival) -> Result<Way, Refusal> {
         NotANumber::Empty | NotANumber::TooLong => Refusal::cause(484, 28),
         NotANumber::Character { .. } => Refusal::cause(404, 1),
     })?;
-    let about = Circumstances { test_caller: false, ..Circumstances::ANY };
+    let (config, wall) = (step.cx.config, step.cx.now.wall);
+    let tester = is_test_caller(config, &identity(arrival).number);
+    let is_open = |name: &str| is_open(config, name, wall);
+    let about = Circumstances { test_caller: tester, is_open: &is_open };
     let resolution =
         step.cx.routing.resolve(&dialled, about).map_err(|_| Refusal::cause(404, 1))?;
-    let target = target(step, &resolution)?;
-    Ok(Way { target, dialled: dialled.into(), resolution: Some(resolution) })
+    let target = target(step, &resolution, tester)?;
+    Ok(Way { target, dialled: dialled.into(), resolution: Some(resolution), tester })
 }
 
-fn target(step: &mut Step<'_, '_>, resolution: &Resolution) -> Result<Target, Refusal> {
+fn target(
+    step: &mut Step<'_, '_>,
+    resolution: &Resolution,
+    tester: bool,
+) -> Result<Target, Refusal> {
     let routing = &step.cx.routing;
     let Some(destination) = &resolution.destination else { return Ok(Target::Closed) };
     match destination {
@@ -254,6 +266,9 @@ fn target(step: &mut Step<'_, '_>, resolution: &Resolution) -> Result<Target, Re
             let codes = &routing.config().access_codes;
             let code = codes.iter().find(|code| code.code == resolution.access_code);
             let settings = routing.queue_settings(queue);
+            if settings.is_some_and(|queue| queue.draft && !tester) {
+                return Err(Refusal::cause(404, 3));
+            }
             let fits = code.zip(settings).is_some_and(|(code, queue)| fits(code.kind, queue.kind));
             if !fits {
                 step.cx.notice(format!("queue {name:?} does not serve calls of its access code"));
@@ -339,6 +354,7 @@ fn begin(
         queue: None,
         waits_until: None,
         in_routing: false,
+        waiting: Waiting { hops: 0, tester: way.tester, ..Waiting::default() },
         last_leg: 0,
         times: Times::default(),
         timer: None,
@@ -372,7 +388,8 @@ fn ask_routing(step: &mut Step<'_, '_>, call: &mut Call, target: Target) {
         Target::Queue(queue) => {
             call.in_routing = true;
             let priority = call.priority;
-            step.routed(Routed::Arrived { call: name, queue, priority, hops: 0, test: false });
+            let (hops, test) = (call.waiting.hops, call.waiting.tester);
+            step.routed(Routed::Arrived { call: name, queue, priority, hops, test });
         }
         Target::Agent(agent) => {
             call.in_routing = true;
@@ -441,6 +458,6 @@ fn new_record(
         caller_media: None,
         agent_media: None,
         data: Default::default(),
-        test: false,
+        test: resolution.is_some_and(|found| found.draft),
     }
 }

@@ -14,11 +14,12 @@
 //! moment that routing needs to say `AgentUnavailable`. Every state has a deadline
 //! ([`Call::deadline_passed`]), so that no call can be stuck.
 
-use super::announce::{Announcement, PLAY_SLACK, hold_tone, standard_prompt, wait_tone};
+use super::announce::{Announcement, PLAY_SLACK, standard_prompt};
 use super::caller::CallerSide;
 use super::ending::Ending;
 use super::leg::Leg;
 use super::offer::Offer;
+use super::waiting::Waiting;
 use super::{Side, Step, Why};
 use crate::checkpoint::{Checkpoint, Point};
 use crate::context::call_ref;
@@ -71,6 +72,8 @@ pub(crate) struct Call {
     pub waits_until: Option<Mono>,
     /// Whether routing knows it.
     pub in_routing: bool,
+    /// What it knows of itself as one that waits.
+    pub waiting: Waiting,
     /// Number of the newest leg.
     pub last_leg: u16,
     /// Monotonic times, for durations.
@@ -215,6 +218,7 @@ impl Call {
         }
         let now = step.cx.now;
         let name = step.queue_name(queue);
+        self.record.test |= step.cx.routing.queue_settings(queue).is_some_and(|one| one.draft);
         self.queue = Some(queue);
         self.waits_until = Some(until);
         self.times.queued.get_or_insert(now.mono);
@@ -229,6 +233,7 @@ impl Call {
             _ => self.caller.progress(step),
         }
         self.play_wait_tone(step);
+        self.arm_place(step, Duration::ZERO);
         step.cx.journal(EventKind::Queued { call: self.id, queue: name, position });
         self.checkpoint(step, Point::Queued);
     }
@@ -246,7 +251,8 @@ impl Call {
     }
 
     /// Routing has moved the caller out of a queue; where to comes next.
-    pub fn moved(&mut self, step: &mut Step<'_, '_>, why: OverflowWhy) {
+    pub fn moved(&mut self, step: &mut Step<'_, '_>, why: OverflowWhy, hops: u8) {
+        self.waiting.hops = hops;
         self.leave_queue(step.cx.now, overflow_word(why));
     }
 
@@ -258,21 +264,15 @@ impl Call {
         if self.supervision.is_some() {
             self.play_wait_tone(step);
         }
-    }
-
-    fn play_wait_tone(&mut self, step: &mut Step<'_, '_>) {
-        if !self.caller.hears() {
-            return;
+        if !self.is_telling() {
+            self.arm_place(step, Duration::ZERO);
         }
-        let settings = self.queue.and_then(|queue| step.cx.routing.queue_settings(queue));
-        let method = settings.map(|queue| queue.waiting.clone()).unwrap_or_default();
-        let asset = wait_tone(step.cx.config, &self.language, &method);
-        self.caller.leg.media.tone(step.cx.out, asset);
     }
 
     /// The agent has answered: everybody learns of it, and the caller hears who it is.
     pub fn announce(&mut self, step: &mut Step<'_, '_>, talk: Talk) {
         let now = step.cx.now;
+        self.stop_telling(step);
         self.times.answered = Some(now.mono);
         self.times.answered_wall = Some(now.wall);
         self.record.answered = Some(now.wall);
@@ -303,13 +303,6 @@ impl Call {
         self.arm(step, duration + PLAY_SLACK);
         self.checkpoint(step, Point::Answered);
         self.connect_if_announced(step);
-    }
-
-    fn note_missing(&self, step: &mut Step<'_, '_>, announcement: &Announcement) {
-        if let Some(name) = &announcement.missing {
-            let language = &self.language;
-            step.cx.notice(format!("prompt {language}/{name} is missing; it was left out"));
-        }
     }
 
     /// Bridges caller and agent once both have heard what there was to hear.
@@ -343,25 +336,6 @@ impl Call {
         self.tell_held(step, Side::Agent);
         step.cx.journal(EventKind::Connected { call: self.id });
         self.checkpoint(step, Point::Bridged);
-    }
-
-    /// What the other side hears when one side holds, or holds no longer.
-    pub fn tell_held(&mut self, step: &mut Step<'_, '_>, holder: Side) {
-        let State::Connected(talk) = &self.state else { return };
-        let settings = talk.queue.and_then(|queue| step.cx.routing.queue_settings(queue));
-        let method = settings.map(|queue| queue.hold.clone()).unwrap_or_default();
-        let asset = hold_tone(step.cx.config, &self.language, &method);
-        let Some(agent) = &mut self.agent else { return };
-        let caller = &mut self.caller.leg;
-        let (holder, other) = match holder {
-            Side::Caller => (&*caller, &mut agent.media),
-            Side::Agent => (&*agent, &mut caller.media),
-        };
-        if holder.held {
-            other.tone(step.cx.out, asset);
-        } else {
-            other.stop(step.cx.out);
-        }
     }
 
     /// The agent hung up, or vanished: before connected the offer has failed and the caller keeps
@@ -401,8 +375,16 @@ impl Call {
     }
 
     /// The queue does not keep the caller.
-    pub fn overflow(&mut self, step: &mut Step<'_, '_>, why: OverflowWhy, policy: &Policy) {
+    pub fn overflow(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        why: OverflowWhy,
+        policy: &Policy,
+        hops: u8,
+    ) {
         self.in_routing = false;
+        self.waiting.hops = hops;
+        self.stop_telling(step);
         self.leave_queue(step.cx.now, overflow_word(why));
         let reason = match why {
             OverflowWhy::Timeout => ReleaseReason::QueueTimeout,
@@ -426,6 +408,7 @@ impl Call {
     /// comes at once.
     pub fn farewell(&mut self, step: &mut Step<'_, '_>, prompt: &str, ending: Ending) {
         self.stop_ringing(step, "withdrawn", &ending.header());
+        self.stop_telling(step);
         if !matches!(self.state, State::Arrived | State::Queued) {
             let state = self.state_name();
             return step.cx.notice(format!("call {}: routing let it go ({state})", self.id));
@@ -482,7 +465,8 @@ impl Call {
                 let ending = farewell.ending;
                 self.release(step, ending, None);
             }
-            // A tone that was stopped, replaced or cut off.
+            // A tone that was stopped, replaced or cut off; or where the caller stands.
+            _ if side == Side::Caller => self.told(step, play),
             _ => {}
         }
     }

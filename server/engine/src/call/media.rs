@@ -23,7 +23,7 @@ pub(crate) struct MediaLeg {
     last_play: u32,
     playing: Option<Playing>,
     /// What is to be played once the stream is known.
-    waiting: Option<(PlayId, Vec<PlayItem>, bool)>,
+    waiting: Option<Wanted>,
     statistics: Option<LegStatistics>,
     /// What the peer has pressed.
     pub digits: Digits,
@@ -32,6 +32,15 @@ pub(crate) struct MediaLeg {
     /// What the worker was told last of its digits: passed on in a bridge, looked for in audio.
     digits_set: (bool, bool),
     relays: bool,
+}
+
+/// What is to be played.
+#[derive(Clone, Debug)]
+struct Wanted {
+    play: PlayId,
+    items: Vec<PlayItem>,
+    repeat: bool,
+    background: Option<AssetId>,
 }
 
 /// What a leg plays.
@@ -99,8 +108,8 @@ impl MediaLeg {
             out.push_back(Output::Media(Command::SetRemote { leg: self.leg, stream }));
             self.tell_digits(out);
         }
-        if let Some((play, items, repeat)) = self.waiting.take() {
-            self.begin(out, play, items, repeat);
+        if let Some(wanted) = self.waiting.take() {
+            self.begin(out, wanted);
         }
     }
 
@@ -116,13 +125,24 @@ impl MediaLeg {
 
     /// Plays once; replaces what runs.
     pub fn play(&mut self, out: &mut VecDeque<Output>, items: Vec<PlayItem>) -> PlayId {
-        self.start(out, items, None)
+        self.start(out, items, None, None)
+    }
+
+    /// Plays once over music that goes on below; replaces what runs. The music goes on from where
+    /// it was, if it is the tone that was playing.
+    pub fn play_over(
+        &mut self,
+        out: &mut VecDeque<Output>,
+        items: Vec<PlayItem>,
+        background: AssetId,
+    ) -> PlayId {
+        self.start(out, items, None, Some(background))
     }
 
     /// Plays a tone until stopped; nothing happens if it is running already.
     pub fn tone(&mut self, out: &mut VecDeque<Output>, asset: AssetId) {
         if self.playing.and_then(|playing| playing.tone) != Some(asset) {
-            self.start(out, vec![PlayItem::Asset(asset)], Some(asset));
+            self.start(out, vec![PlayItem::Asset(asset)], Some(asset), None);
         }
     }
 
@@ -170,21 +190,23 @@ impl MediaLeg {
         out: &mut VecDeque<Output>,
         items: Vec<PlayItem>,
         tone: Option<AssetId>,
+        background: Option<AssetId>,
     ) -> PlayId {
         self.last_play = self.last_play.wrapping_add(1);
         let play = PlayId(self.last_play);
         self.playing = Some(Playing { play, tone });
+        let wanted = Wanted { play, items, repeat: tone.is_some(), background };
         if self.stream.is_some() {
-            self.begin(out, play, items, tone.is_some());
+            self.begin(out, wanted);
         } else {
-            self.waiting = Some((play, items, tone.is_some()));
+            self.waiting = Some(wanted);
         }
         play
     }
 
-    fn begin(&self, out: &mut VecDeque<Output>, play: PlayId, items: Vec<PlayItem>, repeat: bool) {
+    fn begin(&self, out: &mut VecDeque<Output>, wanted: Wanted) {
+        let Wanted { play, items, repeat, background } = wanted;
         let stop_on = String::new();
-        let background = None;
         let command = Command::Play { leg: self.leg, play, items, repeat, stop_on, background };
         out.push_back(Output::Media(command));
     }

@@ -11,7 +11,7 @@
 //! leg       dialog, session and media of one side     in_dialog  what peers ask in a dialog
 //! announce  what is played                            release    the end and the record
 //! parting   dialogs that outlive their call           trace      the ladder
-//! digits    what is pressed, however it comes
+//! digits    what is pressed, however it comes          waiting    what waiting and held parties hear
 //! ```
 
 mod announce;
@@ -30,6 +30,7 @@ mod release;
 mod ringing;
 mod sdp;
 mod trace;
+mod waiting;
 
 use crate::config::TenantConfig;
 use crate::context::{Caller, Context, User, call_id};
@@ -55,6 +56,9 @@ use std::time::Duration;
 /// Retry-After of a 503, in seconds.
 pub(crate) const RETRY_AFTER_S: &str = "5";
 
+/// Notices that are remembered so as not to be repeated; further ones are not given.
+const NOTICES_MAX: usize = 1_000;
+
 /// Why a call, or what is left of one, has a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
@@ -66,6 +70,8 @@ pub(crate) enum Why {
     GivenUp(u16),
     /// A caller whose ACK is missing is hung up.
     Unacknowledged(ServerId),
+    /// A waiting caller is told where it stands.
+    Place,
 }
 
 /// One side of a call.
@@ -104,6 +110,8 @@ pub(crate) struct Index {
     connections: BTreeMap<ConnectionId, BTreeSet<u32>>,
     /// Deadlines.
     timers: TimerWheel<(u32, Why)>,
+    /// Notices that were given since the configuration last changed, and need no repetition.
+    noticed: BTreeSet<String>,
     /// Softphone numbers by employee ID, of the configuration version named.
     softphones: (Option<u64>, BTreeMap<String, Vec<String>>),
 }
@@ -154,6 +162,13 @@ impl Step<'_, '_> {
     /// Tells routing something; its outputs are polled after the step.
     fn routed(&mut self, input: Routed) {
         self.cx.routing.handle(self.cx.now, input);
+    }
+
+    /// Tells the operator something that stays as it is until the configuration changes: once.
+    fn notice_once(&mut self, text: String) {
+        if self.index.noticed.len() < NOTICES_MAX && self.index.noticed.insert(text.clone()) {
+            self.cx.notice(text);
+        }
     }
 
     /// Our Contact on a flow.
@@ -454,11 +469,11 @@ impl Calls {
             RoutingOutput::Withdraw { offer, call, why, .. } => {
                 self.with_ref(cx, call, |call, step| call.withdraw(step, offer, why));
             }
-            RoutingOutput::Overflow { call, why, policy, .. } => {
-                self.with_ref(cx, call, |call, step| call.overflow(step, why, &policy));
+            RoutingOutput::Overflow { call, why, policy, hops, .. } => {
+                self.with_ref(cx, call, |call, step| call.overflow(step, why, &policy, hops));
             }
-            RoutingOutput::Moved { call, why, .. } => {
-                self.with_ref(cx, call, |call, step| call.moved(step, why));
+            RoutingOutput::Moved { call, why, hops, .. } => {
+                self.with_ref(cx, call, |call, step| call.moved(step, why, hops));
             }
             RoutingOutput::TooManyHops { call, .. } => {
                 self.forgotten(cx, call, Ending::of(ReleaseReason::TooManyHops), "all_busy");
@@ -548,6 +563,9 @@ impl Calls {
                 Why::Progress => {
                     self.with(cx, serial, |call, step| call.progress_due(step));
                 }
+                Why::Place => {
+                    self.with(cx, serial, |call, step| call.tell_place(step));
+                }
                 Why::GivenUp(leg) => {
                     self.parting_step(cx, |step| parting::forget(step, (serial, leg)));
                 }
@@ -584,9 +602,15 @@ impl Calls {
     }
 
     /// A new configuration is in force. Calls go on with the queues and agents they have: routing
-    /// withdraws what no longer is, prompts and limits are read when needed.
-    pub(crate) fn config_changed(&mut self, _cx: &mut Context<'_>) {
+    /// withdraws what no longer is, prompts and limits are read when needed; who listens to a tone
+    /// that has changed hears the new one.
+    pub(crate) fn config_changed(&mut self, cx: &mut Context<'_>) {
         self.index.softphones = (None, BTreeMap::new());
+        self.index.noticed.clear();
+        let serials: Vec<u32> = self.calls.keys().copied().collect();
+        for serial in serials {
+            self.with(cx, serial, |call, step| call.reconfigured(step));
+        }
     }
 
     fn with<R>(

@@ -29,6 +29,7 @@ impl Call {
             return;
         }
         self.write_end(step, &ending);
+        self.stop_telling(step);
         let reason = ending.header();
         self.stop_ringing(step, "withdrawn", &reason);
         if let Some(agent) = &mut self.agent {
