@@ -272,13 +272,16 @@ fn the_api_says_what_was_wrong() {
         let short = reply.as_ref().map(|_| ()).map_err(|no| (no.status, no.code.as_str()));
         assert_eq!(short, expected, "{id} {verb:?}: {reply:?}");
     }
-    let Ok(Reply::Route(route)) = world.ask(DEMO, Request::Route { number: "+12345-1".into() })
+    let Ok(Reply::Route(route)) =
+        world.ask(DEMO, Request::Route { number: "+12345-1".into(), from: None, at: None })
     else {
         panic!("a route");
     };
     assert_eq!(route.destination.as_deref(), Some("skill_queue \"support\""));
     assert_eq!(route.why[0], "+12345-1 is normalised to 123451");
-    let Ok(Reply::Route(none)) = world.ask(DEMO, Request::Route { number: "123459".into() }) else {
+    let Ok(Reply::Route(none)) =
+        world.ask(DEMO, Request::Route { number: "123459".into(), from: None, at: None })
+    else {
         panic!("no route is an answer too");
     };
     assert_eq!(none.destination, None);

@@ -354,7 +354,7 @@ fn begin(
         queue: None,
         waits_until: None,
         in_routing: false,
-        waiting: Waiting { hops: 0, tester: way.tester, ..Waiting::default() },
+        waiting: Waiting::of(way.tester),
         last_leg: 0,
         times: Times::default(),
         timer: None,

@@ -36,6 +36,13 @@ pub(crate) struct Waiting {
     told: Option<PlayId>,
 }
 
+impl Waiting {
+    /// A new call's; `tester`: it may try drafts.
+    pub fn of(tester: bool) -> Waiting {
+        Waiting { tester, ..Waiting::default() }
+    }
+}
+
 impl Call {
     /// The caller hears what waiting callers of its queue hear. An announcement is not cut off: its
     /// end comes back here.
