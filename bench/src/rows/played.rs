@@ -30,7 +30,10 @@ fn measure_with(bench: &Bench, listeners: usize) -> Result<Figure, String> {
     let mut figure = Figure::new(name, "µs", Goal::AtMost(GOAL_US));
     let server = Server::start(bench, 1)?;
     let mut phones = waiting_room(&server, listeners).map_err(|error| server.with_log(&error))?;
-    admit(&mut phones, listeners + 1).map_err(|error| server.with_log(&error))?;
+    if let Err(error) = admit(&mut phones, listeners + 1) {
+        figure.faults.push(server.with_log(&error));
+        return Ok(figure);
+    }
     std::thread::sleep(Duration::from_secs(2));
     let audio = phones.audio()?;
     for run in 0..bench.runs {

@@ -6,6 +6,7 @@
 
 mod agents;
 mod calls;
+pub mod listen;
 mod problem;
 mod query;
 mod scope;

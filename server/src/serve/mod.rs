@@ -398,11 +398,7 @@ fn serve_http(
     let _inside = runtime.enter();
     let listener =
         tokio::net::TcpListener::from_std(listener).map_err(|error| error.to_string())?;
-    Ok(runtime.spawn(async move {
-        if let Err(error) = axum::serve(listener, http::router(api)).await {
-            tracing::error!(%error, "the HTTP API has ended");
-        }
-    }))
+    Ok(runtime.spawn(http::listen::serve(listener, http::router(api))))
 }
 
 fn hex(bytes: &[u8; 32]) -> String {
