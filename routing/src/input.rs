@@ -85,6 +85,14 @@ pub enum Input {
         /// On what it takes calls.
         device: Device,
     },
+    /// An agent that is signed in takes its calls on another device from now on, in the same
+    /// session and state: its held line was cut, and it is rung instead.
+    TakesCallsOn {
+        /// Who.
+        agent: AgentRef,
+        /// On what.
+        device: Device,
+    },
     /// An agent signs out.
     SignOut {
         /// Who.

@@ -221,6 +221,8 @@ pub enum Request {
     CallEnded(AgentRef, CallRef),
     /// `SignIn`.
     SignIn(AgentRef, Session),
+    /// `TakesCallsOn`.
+    TakesCallsOn(AgentRef),
     /// `SignOut`.
     SignOut(AgentRef),
     /// `Idle`.

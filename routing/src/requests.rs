@@ -186,6 +186,17 @@ impl Routing {
         left.into_iter().for_each(|queue| self.drain(queue));
     }
 
+    pub(crate) fn takes_calls_on(
+        &mut self,
+        agent: AgentRef,
+        device: Device,
+    ) -> Result<(), Refusal> {
+        let state = self.signed_in(agent)?;
+        self.agent_mut(agent).device = device;
+        self.tell_change(agent, state, ChangeWhy::QueuesChanged);
+        Ok(())
+    }
+
     pub(crate) fn asks_sign_out(&mut self, agent: AgentRef) -> Result<(), Refusal> {
         self.signed_in(agent)?;
         self.leave(agent, Pending::SignOut(ChangeWhy::SignedOut), WithdrawWhy::AgentLeft);

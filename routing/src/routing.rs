@@ -118,6 +118,9 @@ impl Routing {
                 Request::SignIn(agent, session),
                 self.sign_in(agent, &queues, force, session, device, ChangeWhy::SignedIn),
             ),
+            Input::TakesCallsOn { agent, device } => {
+                (Request::TakesCallsOn(agent), self.takes_calls_on(agent, device))
+            }
             Input::SignOut { agent } => (Request::SignOut(agent), self.asks_sign_out(agent)),
             Input::Idle { agent } => (Request::Idle(agent), self.asks_idle(agent)),
             Input::Busy { agent, reason } => (Request::Busy(agent), self.asks_busy(agent, reason)),

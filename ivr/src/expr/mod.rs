@@ -15,8 +15,6 @@ mod functions;
 mod lex;
 mod parse;
 pub mod template;
-#[cfg(test)]
-mod tests;
 mod types;
 
 pub use functions::FUNCTIONS;

@@ -22,6 +22,9 @@ pub(crate) const BY_REGISTRATION: Session = Session(1);
 /// The session of an agent who is signed in through the API.
 pub(crate) const BY_API: Session = Session(2);
 
+/// The session of an agent who is signed in from a telephone: on a held line or to be rung.
+pub(crate) const BY_TELEPHONE: Session = Session(3);
+
 /// What is known of a tenant's agents besides routing; see the module.
 #[derive(Debug, Default)]
 pub(crate) struct Agents {

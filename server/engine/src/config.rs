@@ -184,6 +184,13 @@ pub struct Trunk {
     /// How they go there.
     #[serde(default)]
     pub transport: TrunkTransport,
+    /// Our address on the way there; filled in by who knows the sockets. Unset: the peer learns it
+    /// from the network.
+    #[serde(skip)]
+    pub local: Option<SocketAddr>,
+    /// How outside numbers are written for it: the first rule whose prefix they begin with.
+    #[serde(default)]
+    pub outbound_rules: Vec<NumberRule>,
     /// Whether it may show a number that is not the tenant's: the customer's, to a mobile agent.
     #[serde(default)]
     pub present_any_number: bool,
@@ -202,6 +209,8 @@ impl Default for Trunk {
             early_media: true,
             target: None,
             transport: TrunkTransport::default(),
+            local: None,
+            outbound_rules: Vec::new(),
             present_any_number: false,
             channels: channels_max(),
         }

@@ -26,6 +26,8 @@ pub(crate) struct Context<'a> {
     pub config: &'a Arc<TenantConfig>,
     /// The node's settings for engines.
     pub settings: &'a EngineSettings,
+    /// The tenant's trunks, then the node's.
+    pub trunks: &'a [Arc<Trunk>],
     /// Whose identifiers we mint.
     pub mark: Mark,
     /// The tenant's transactions.

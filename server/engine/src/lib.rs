@@ -32,6 +32,7 @@ mod ports;
 pub mod record;
 mod registration;
 mod request;
+mod sign_in;
 mod tenant;
 
 pub use config::{Directory, EngineSettings, TenantConfig};

@@ -71,6 +71,27 @@ pub struct CallRecord {
     /// A test caller reached a draft: it counts in no statistics.
     #[serde(default)]
     pub test: bool,
+    /// Employee ID of the agent that signed in from a telephone by this call.
+    #[serde(default)]
+    pub signed_in: Option<String>,
+    /// What agents and flows did to hand the caller on, in order.
+    #[serde(default)]
+    pub transfers: Vec<TransferRecord>,
+}
+
+/// One transfer, consultation or conference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransferRecord {
+    /// When it began.
+    pub at: Wall,
+    /// Employee ID of the agent who asked for it; none for a flow.
+    pub by: Option<String>,
+    /// To whom: `agent "1002"`, `skill_queue "support"`, `number`.
+    pub to: String,
+    /// The outside number, if it is one.
+    pub number: Option<Redacted<String>>,
+    /// How it ended: `transferred`, `returned`, `conference`, `failed`.
+    pub outcome: Option<String>,
 }
 
 /// One stay in one queue.
@@ -100,6 +121,9 @@ pub struct OfferRecord {
     /// The SIP Call-ID of its INVITEs.
     #[serde(default)]
     pub sip_call_id: Option<String>,
+    /// What was rung: `softphone`, `mobile`, or `held_line`, which is connected at once.
+    #[serde(default)]
+    pub device: Option<String>,
 }
 
 /// Who ended a call.

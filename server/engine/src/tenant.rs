@@ -22,6 +22,7 @@ use crate::input::Output;
 use crate::ports::PortPool;
 use crate::record::ReleaseReason;
 use crate::registration::{self, Before};
+use crate::sign_in;
 use hotline_base::{Mono, Now, Rng};
 use hotline_media::command::Event as MediaEvent;
 use hotline_routing::{
@@ -102,6 +103,7 @@ impl Parts {
             now,
             config: &self.config,
             settings: &shared.settings,
+            trunks: &self.tenancy.trunks,
             mark: self.mark,
             endpoint: &mut self.endpoint,
             registrar: &mut self.registrar,
@@ -244,8 +246,10 @@ impl Tenant {
         now: Now,
         shared: &mut Shared,
         bindings: Vec<StoredBinding>,
-        agents: Vec<RestoredAgent>,
+        mut agents: Vec<RestoredAgent>,
     ) {
+        let config = &self.parts.config;
+        agents.iter_mut().for_each(|agent| sign_in::without_line(config, agent));
         for binding in &bindings {
             self.know_local(&shared.settings, binding.local);
         }
@@ -436,9 +440,14 @@ impl Tenant {
                 let parts = &mut self.parts;
                 let id = parts.routing.agent_settings(status.agent).map(|agent| &agent.employee_id);
                 let call = id.and_then(|id| self.calls.call_of_agent(id));
+                let employee_id = id.cloned();
                 let event = parts.agents.changed(&parts.routing, from, &status, why, at, call);
+                let cx = &mut parts.context(shared, now);
                 if let Some(kind) = event {
-                    parts.context(shared, now).journal(kind);
+                    cx.journal(kind);
+                }
+                if let Some(employee_id) = employee_id {
+                    self.calls.agent_changed(cx, status.agent, &employee_id);
                 }
             }
             RoutingOutput::Explained(decision) => {
@@ -482,6 +491,7 @@ fn is_agents(request: Asked) -> bool {
     matches!(
         request,
         Asked::SignIn(..)
+            | Asked::TakesCallsOn(_)
             | Asked::SignOut(_)
             | Asked::Idle(_)
             | Asked::Busy(_)

@@ -43,6 +43,8 @@ fn record(serial: u32) -> CallRecord {
         reason: None,
         caller_media: None,
         agent_media: None,
+        signed_in: None,
+        transfers: Vec::new(),
         data: Default::default(),
         test: false,
     }

@@ -176,6 +176,8 @@ fn arrived(serial: u32) -> Event {
         reason: None,
         caller_media: None,
         agent_media: None,
+        signed_in: None,
+        transfers: Vec::new(),
         data: Default::default(),
         test: false,
     };

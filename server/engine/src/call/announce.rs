@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// Pause between the words of an announcement, ms.
 const WORD_GAP_MS: u32 = 80;
+/// Pause between two askings whether a mobile agent accepts a call, ms.
+const ACCEPT_PAUSE_MS: u32 = 2_000;
 /// How much longer than its length a play may take before it counts as ended.
 pub(crate) const PLAY_SLACK: Duration = Duration::from_secs(5);
 
@@ -86,6 +88,39 @@ impl Announcement {
         let silence_ms = reading.as_millis().saturating_sub(u128::from(tone::BEEP_MS));
         let silence_ms = u32::try_from(silence_ms).unwrap_or(u32::MAX);
         vec![PlayItem::Asset(AGENT_BEEP), PlayItem::Silence(silence_ms)]
+    }
+
+    /// What a single-phone agent hears of a call: a tone, and the queue's name if it was recorded.
+    pub fn call_for(config: &TenantConfig, language: &str, queue: Option<&str>) -> Announcement {
+        let mut announcement = Announcement::default();
+        announcement.items.push(PlayItem::Asset(AGENT_BEEP));
+        announcement.duration = Duration::from_millis(u64::from(tone::BEEP_MS));
+        let name = queue.filter(|queue| config.prompt(language, queue).is_some());
+        if let Some(name) = name {
+            announcement.add(config, language, "call_for");
+            announcement.add(config, language, name);
+        }
+        announcement.missing = None;
+        announcement
+    }
+
+    /// The same for one who must say that it is there: which key accepts, and a pause to press it.
+    pub fn to_accept(config: &TenantConfig, language: &str, queue: Option<&str>) -> Announcement {
+        let mut announcement = Announcement::call_for(config, language, queue);
+        announcement.add(config, language, "press_one_to_accept");
+        announcement.items.push(PlayItem::Silence(ACCEPT_PAUSE_MS));
+        announcement
+    }
+
+    /// What is said to an agent about what it has pressed: what of it was recorded, else a tone.
+    pub fn said(config: &TenantConfig, language: &str, names: &[&str]) -> Announcement {
+        let mut announcement = Announcement::default();
+        names.iter().for_each(|name| announcement.add(config, language, name));
+        if announcement.items.is_empty() {
+            announcement.items.push(PlayItem::Asset(AGENT_BEEP));
+            announcement.duration = Duration::from_millis(u64::from(tone::BEEP_MS));
+        }
+        announcement
     }
 
     fn add(&mut self, config: &TenantConfig, language: &str, name: &str) {

@@ -9,11 +9,12 @@ use super::call::{Call, State, Times};
 use super::caller::{CallerSide, Phase};
 use super::leg::{Binding, Leg};
 use super::media::MediaLeg;
+use super::outbound::HOPS_MAX;
 use super::sdp::{Fault, SDP, Session, of_message, warning, warning_text};
 use super::trace::Lane;
 use super::waiting::Waiting;
 use super::{RETRY_AFTER_S, Side, Step};
-use crate::context::{Caller, call_ref};
+use crate::context::{Caller, User, call_ref};
 use crate::dialled::dialled_number;
 use crate::hours::{is_open, is_test_caller};
 use crate::id::CallId;
@@ -30,7 +31,7 @@ use hotline_sip::flow::Flow;
 use hotline_sip::header::HeaderName;
 use hotline_sip::message::Message;
 use hotline_sip::status::q850_reason;
-use hotline_sip::{ServerId, Uri};
+use hotline_sip::{Endpoint, ServerId, Uri};
 
 /// An INVITE as it is to be judged.
 pub(crate) struct Arrival {
@@ -203,6 +204,9 @@ fn caller_side(
         binding,
         to_contact: trunk.is_some(),
         held: agreed.is_some_and(|stream| !stream.direction.sends()),
+        keys: None,
+        holds: false,
+        home: None,
     };
     Ok(CallerSide {
         leg,
@@ -356,6 +360,9 @@ fn begin(
         in_routing: false,
         waiting: Waiting::of(way.tester),
         last_leg: 0,
+        hops_left: Endpoint::<User>::hops_left(&arrival.invite).unwrap_or(HOPS_MAX),
+        keys_timer: None,
+        signed_in: None,
         times: Times::default(),
         timer: None,
         progress_timer: None,
@@ -376,6 +383,9 @@ fn enter(step: &mut Step<'_, '_>, call: &mut Call) {
         step.index.connections.entry(connection).or_default().insert(serial);
     }
     step.index.media.insert(call.caller.leg.media.leg, place);
+    if let Some(trunk) = &call.record.trunk {
+        step.index.channels.insert(call.caller.leg.media.leg, trunk.as_str().into());
+    }
     if let Some((agent, employee_id)) = &call.dialled_by {
         step.index.agents.insert(employee_id.clone(), serial);
         step.routed(Routed::DialsOut { agent: *agent });
@@ -420,7 +430,6 @@ fn new_record(
         (_, Some(Destination::SkillQueue(name))) => Some(format!("skill_queue {name:?}")),
         (_, Some(Destination::Flow(name))) => Some(format!("flow {name:?}")),
         (_, Some(Destination::Agent(employee_id))) => Some(format!("agent {employee_id:?}")),
-        (Target::Closed, None) => Some(String::from("release \"closed\"")),
         (Target::Agent(agent), None) => {
             step.employee_id(*agent).map(|employee_id| format!("agent {employee_id:?}"))
         }
@@ -458,6 +467,8 @@ fn new_record(
         reason: None,
         caller_media: None,
         agent_media: None,
+        signed_in: None,
+        transfers: Vec::new(),
         data: Default::default(),
         test: resolution.is_some_and(|found| found.draft),
     }

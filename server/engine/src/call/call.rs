@@ -17,7 +17,8 @@
 use super::announce::{Announcement, PLAY_SLACK, standard_prompt};
 use super::caller::CallerSide;
 use super::ending::Ending;
-use super::leg::Leg;
+use super::leg::{Leg, part_with};
+use super::line::Line;
 use super::offer::Offer;
 use super::waiting::Waiting;
 use super::{Side, Step, Why};
@@ -31,7 +32,7 @@ use hotline_base::{Mono, Now, TimerId, Wall};
 use hotline_media::command::{Command, PlayEnd, PlayId};
 use hotline_routing::config::{AnnounceOnAnswer, AnswerSupervision};
 use hotline_routing::{
-    AgentRef, Input as Routed, OfferFailure, OfferId, OverflowWhy, Policy, QueueRef,
+    AgentRef, Device, Input as Routed, OfferFailure, OfferId, OverflowWhy, Policy, QueueRef,
 };
 use hotline_sip::status::q850_reason;
 use std::time::Duration;
@@ -76,12 +77,29 @@ pub(crate) struct Call {
     pub waiting: Waiting,
     /// Number of the newest leg.
     pub last_leg: u16,
+    /// How many hops it may still go.
+    pub hops_left: u8,
+    /// When what a single-phone agent has typed is looked at without waiting for more.
+    pub keys_timer: Option<TimerId>,
+    /// Who has signed in from a telephone by this call.
+    pub signed_in: Option<SignedIn>,
     /// Monotonic times, for durations.
     pub times: Times,
     /// The state's deadline.
     pub timer: Option<TimerId>,
     /// When the next provisional response is due.
     pub progress_timer: Option<TimerId>,
+}
+
+/// An agent that signed in by the call it makes.
+#[derive(Clone, Debug)]
+pub(crate) struct SignedIn {
+    /// Who.
+    pub agent: AgentRef,
+    /// The same by employee ID.
+    pub employee_id: String,
+    /// On what it takes calls from then on.
+    pub device: Device,
 }
 
 /// Monotonic times of a call.
@@ -113,7 +131,7 @@ pub(crate) enum State {
     Arrived,
     /// An offer.
     Queued,
-    /// The agent's phones.
+    /// The agent's phones; or a mobile that has answered and is asked to accept.
     Offered(Box<Offer>),
     /// The end of the announcement.
     Answered(Answered),
@@ -123,6 +141,8 @@ pub(crate) enum State {
     Farewell(Farewell),
     /// The media workers' last reports.
     Releasing,
+    /// Calls for the agent that holds this line.
+    Line(Line),
     /// Nothing: the record is written.
     Over,
 }
@@ -170,6 +190,7 @@ impl Call {
             State::Offered(_) => "offered",
             State::Answered(_) => "answered",
             State::Connected(_) => "connected",
+            State::Line(_) => "line",
             State::Releasing | State::Over => "releasing",
         }
     }
@@ -291,13 +312,19 @@ impl Call {
         };
         self.note_missing(step, &announcement);
         let mut answered = Answered { talk, caller_play: None, agent_play: None };
-        let duration = announcement.duration;
-        if !announcement.items.is_empty()
-            && let Some(agent) = &mut self.agent
-        {
+        let mut duration = announcement.duration;
+        let on_line = self.call_for(step, &answered.talk);
+        if let Some(agent) = &mut self.agent {
             let out = &mut *step.cx.out;
-            answered.caller_play = Some(self.caller.leg.media.play(out, announcement.items));
-            answered.agent_play = Some(agent.media.play(out, Announcement::beep(duration)));
+            if let Some(call_for) = on_line {
+                duration = duration.max(call_for.duration);
+                answered.agent_play = Some(agent.media.play(out, call_for.items));
+            } else if !announcement.items.is_empty() {
+                answered.agent_play = Some(agent.media.play(out, Announcement::beep(duration)));
+            }
+            if !announcement.items.is_empty() {
+                answered.caller_play = Some(self.caller.leg.media.play(out, announcement.items));
+            }
         }
         self.state = State::Answered(answered);
         self.arm(step, duration + PLAY_SLACK);
@@ -340,31 +367,34 @@ impl Call {
 
     /// The agent hung up, or vanished: before connected the offer has failed and the caller keeps
     /// its place, after it the call is over.
-    pub fn agent_gone(&mut self, step: &mut Step<'_, '_>, cause: Option<u16>) {
+    /// `gone`: it has ended its dialog itself.
+    pub fn agent_gone(&mut self, step: &mut Step<'_, '_>, cause: Option<u16>, gone: bool) {
         match &self.state {
+            State::Offered(offer) if offer.confirming => {
+                // A machine hangs up too when it has said what it says.
+                if let Some(leg) = self.agent.take() {
+                    part_with(step, leg, &q850_reason(16), gone);
+                }
+                self.offer_fails(step, OfferFailure::NoAnswer);
+            }
             State::Answered(answered) => {
                 let offer = answered.talk.offer;
-                self.drop_agent(step, "gone", false);
+                self.drop_agent(step, "gone", !gone);
                 self.wait_again(step);
                 step.routed(Routed::OfferFailed { offer, why: OfferFailure::AgentGone });
             }
             _ => {
                 let reason = ReleaseReason::NormalClearing;
                 let ending = Ending::hung_up(reason, ReleasedBy::Agent, cause);
-                self.release(step, ending, Some(Side::Agent));
+                self.release(step, ending, gone.then_some(Side::Agent));
             }
         }
     }
 
     /// Parts from an agent who has answered but is not connected.
     pub fn drop_agent(&mut self, step: &mut Step<'_, '_>, outcome: &str, hang_up: bool) {
-        let Some(mut agent) = self.agent.take() else { return };
-        if hang_up {
-            agent.hang_up(step, &q850_reason(16));
-        }
-        agent.media.close(step.cx.out);
-        step.index.media.remove(&agent.media.leg);
-        step.index.tags.remove(&agent.dialog.id().local_tag);
+        let Some(agent) = self.agent.take() else { return };
+        part_with(step, agent, &q850_reason(16), !hang_up);
         if let Some(employee_id) = self.record.agent.take() {
             step.index.forget_agent(&employee_id, self.id.serial);
             self.offer_ended(step, employee_id, outcome);
@@ -450,7 +480,11 @@ impl Call {
         if reason == PlayEnd::Failed {
             step.cx.notice("an announcement or tone could not be played".to_owned());
         }
+        let keys = self.has_keys(side);
         match &mut self.state {
+            State::Offered(offer) if offer.confirming && side == Side::Agent => {
+                self.ask_again(step);
+            }
             State::Answered(answered) => {
                 let waited = match side {
                     Side::Caller => &mut answered.caller_play,
@@ -465,6 +499,8 @@ impl Call {
                 let ending = farewell.ending;
                 self.release(step, ending, None);
             }
+            State::Line(_) => self.key_told(step, Side::Caller),
+            State::Connected(_) if keys => self.key_told(step, side),
             // A tone that was stopped, replaced or cut off; or where the caller stands.
             _ if side == Side::Caller => self.told(step, play),
             _ => {}
@@ -478,8 +514,12 @@ impl Call {
             (Side::Agent, Some(agent)) => agent,
             _ => return,
         };
-        if !leg.held {
-            self.release(step, Ending::of(ReleaseReason::MediaSilent), None);
+        if leg.held {
+            return;
+        }
+        match self.state {
+            State::Offered(_) => self.offer_fails(step, OfferFailure::NoAnswer),
+            _ => self.release(step, Ending::of(ReleaseReason::MediaSilent), None),
         }
     }
 
@@ -501,7 +541,7 @@ impl Call {
                 step.cx.notice(format!("call {}: an announcement did not end", self.id));
                 self.connect(step);
             }
-            State::Connected(_) => {
+            State::Connected(_) | State::Line(_) => {
                 self.release(step, Ending::of(ReleaseReason::CallTooLong), None);
             }
             State::Farewell(farewell) => {

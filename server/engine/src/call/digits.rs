@@ -179,8 +179,12 @@ impl Call {
         if !leg.media.digits.is_new(now, digit, way, lasted) {
             return;
         }
+        let by_rtp = leg.media.digits.by_rtp;
+        if self.key(step, side, digit) {
+            return;
+        }
         // Telephone-events and tones are passed on by the workers.
-        let passed_on = way != Way::Info || leg.media.digits.by_rtp;
+        let passed_on = way != Way::Info || by_rtp;
         if !passed_on
             && matches!(self.state, State::Connected(_))
             && let Some(other) = self.leg_mut(side.other())

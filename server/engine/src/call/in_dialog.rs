@@ -99,12 +99,15 @@ impl Call {
         let cause = message.q850_cause();
         match side {
             Side::Caller => self.caller_gone(step, cause),
-            Side::Agent => self.agent_gone(step, cause),
+            Side::Agent => self.agent_gone(step, cause, true),
         }
     }
 
     /// The caller hung up: CANCEL, or BYE.
     pub fn caller_gone(&mut self, step: &mut Step<'_, '_>, cause: Option<u16>) {
+        if let Some(ending) = self.line_hung_up(cause) {
+            return self.release(step, ending, Some(Side::Caller));
+        }
         let ending = match &self.state {
             State::Farewell(farewell) => Ending { by: ReleasedBy::Caller, ..farewell.ending },
             State::Answered(_) | State::Connected(_) => {

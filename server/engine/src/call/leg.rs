@@ -6,6 +6,8 @@
 //! RFC 3261 §12, §14; RFC 3264 §8.
 
 use super::Step;
+use super::across::Across;
+use super::feature::Keys;
 use super::media::MediaLeg;
 use super::sdp::{SDP, Session};
 use super::trace::{Lane, sdp_note};
@@ -29,7 +31,7 @@ use std::net::SocketAddr;
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO";
 
 /// One side of a call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Leg {
     /// Call, number of the leg, flow.
     pub lane: Lane,
@@ -52,6 +54,13 @@ pub(crate) struct Leg {
     pub to_contact: bool,
     /// Whether the peer holds us: we may not send.
     pub held: bool,
+    /// What a single-phone agent has typed; `None` for everybody else, whose digits are for the
+    /// other side.
+    pub keys: Option<Keys>,
+    /// Whether a single-phone agent holds the other side by its keys.
+    pub holds: bool,
+    /// The line that this leg was lent by, by its call's serial number.
+    pub home: Option<u32>,
 }
 
 /// A dialog and the way to its peer.
@@ -212,6 +221,21 @@ impl Leg {
             port: Some(self.media.port),
         }
     }
+}
+
+/// Parts with an agent's leg: a lent one goes back to its line, any other is hung up and closed.
+/// `gone`: the peer has ended its dialog itself.
+pub(crate) fn part_with(step: &mut Step<'_, '_>, mut leg: Leg, reason: &str, gone: bool) {
+    step.index.tags.remove(&leg.dialog.id().local_tag);
+    step.index.media.remove(&leg.media.leg);
+    if let Some(line) = leg.home {
+        let leg = Box::new(leg);
+        return step.index.across.push_back(Across::GiveBack { line, leg, gone });
+    }
+    if !gone {
+        leg.hang_up(step, reason);
+    }
+    leg.media.close(step.cx.out);
 }
 
 /// Sends a request in a new transaction and draws its arrow. `None` (and a notice) if it cannot be

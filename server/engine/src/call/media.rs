@@ -12,8 +12,11 @@ use hotline_media::command::{
 use hotline_sip::Flow;
 use std::collections::VecDeque;
 
+/// Length of the silence that is repeated, ms.
+const SILENCE_MS: u32 = 10_000;
+
 /// One leg of a media worker.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct MediaLeg {
     /// Its name.
     pub leg: LegRef,
@@ -125,7 +128,7 @@ impl MediaLeg {
 
     /// Plays once; replaces what runs.
     pub fn play(&mut self, out: &mut VecDeque<Output>, items: Vec<PlayItem>) -> PlayId {
-        self.start(out, items, None, None)
+        self.start(out, items, None, None, false)
     }
 
     /// Plays once over music that goes on below; replaces what runs. The music goes on from where
@@ -136,14 +139,19 @@ impl MediaLeg {
         items: Vec<PlayItem>,
         background: AssetId,
     ) -> PlayId {
-        self.start(out, items, None, Some(background))
+        self.start(out, items, None, Some(background), false)
     }
 
     /// Plays a tone until stopped; nothing happens if it is running already.
     pub fn tone(&mut self, out: &mut VecDeque<Output>, asset: AssetId) {
         if self.playing.and_then(|playing| playing.tone) != Some(asset) {
-            self.start(out, vec![PlayItem::Asset(asset)], Some(asset), None);
+            self.start(out, vec![PlayItem::Asset(asset)], Some(asset), None, true);
         }
+    }
+
+    /// Sends silence until stopped: the peer's network sees a stream.
+    pub fn silence(&mut self, out: &mut VecDeque<Output>) {
+        self.start(out, vec![PlayItem::Silence(SILENCE_MS)], None, None, true);
     }
 
     /// Ends what is played, if anything is.
@@ -191,11 +199,12 @@ impl MediaLeg {
         items: Vec<PlayItem>,
         tone: Option<AssetId>,
         background: Option<AssetId>,
+        repeat: bool,
     ) -> PlayId {
         self.last_play = self.last_play.wrapping_add(1);
         let play = PlayId(self.last_play);
         self.playing = Some(Playing { play, tone });
-        let wanted = Wanted { play, items, repeat: tone.is_some(), background };
+        let wanted = Wanted { play, items, repeat, background };
         if self.stream.is_some() {
             self.begin(out, wanted);
         } else {

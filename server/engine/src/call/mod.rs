@@ -7,13 +7,18 @@
 //! ```text
 //! arrival   an INVITE is judged, a call begins        call       states and what moves them
 //! caller    the responses to the caller's INVITE      offer      the agent's phones ring
-//! ringing   what an offer does to the call
+//! ringing   what an offer does to the call          accept     a mobile says by a key that it is the agent
+//! outbound  INVITEs through trunks                    line       a telephone that stays connected
+//! feature   what an agent's keys mean                 service    what they do
+//! across    what one call wants of another
 //! leg       dialog, session and media of one side     in_dialog  what peers ask in a dialog
 //! announce  what is played                            release    the end and the record
 //! parting   dialogs that outlive their call           trace      the ladder
 //! digits    what is pressed, however it comes          waiting    what waiting and held parties hear
 //! ```
 
+mod accept;
+mod across;
 mod announce;
 mod arrival;
 #[allow(clippy::module_inception)]
@@ -21,14 +26,18 @@ mod call;
 mod caller;
 mod digits;
 mod ending;
+mod feature;
 mod in_dialog;
 mod leg;
+mod line;
 mod media;
 mod offer;
+mod outbound;
 mod parting;
 mod release;
 mod ringing;
 mod sdp;
+mod service;
 mod trace;
 mod waiting;
 
@@ -37,6 +46,8 @@ use crate::context::{Caller, Context, User, call_id};
 use crate::id::CallId;
 use crate::input::CallView;
 use crate::record::ReleaseReason;
+use crate::sign_in::SignIns;
+use across::Across;
 use arrival::Arrival;
 use call::{Call, State};
 use compact_str::CompactString;
@@ -50,7 +61,7 @@ use hotline_sip::flow::{ConnectionId, Flow, Transport};
 use hotline_sip::message::Message;
 use hotline_sip::{ClientId, Method, ServerId};
 use parting::Parting;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// Retry-After of a 503, in seconds.
@@ -72,6 +83,8 @@ pub(crate) enum Why {
     Unacknowledged(ServerId),
     /// A waiting caller is told where it stands.
     Place,
+    /// What a single-phone agent has typed is looked at without waiting for more.
+    Keys,
 }
 
 /// One side of a call.
@@ -112,6 +125,14 @@ pub(crate) struct Index {
     timers: TimerWheel<(u32, Why)>,
     /// Notices that were given since the configuration last changed, and need no repetition.
     noticed: BTreeSet<String>,
+    /// Held lines by employee ID.
+    lines: BTreeMap<String, u32>,
+    /// Trunks by the media legs of calls over them, until these are closed.
+    channels: BTreeMap<LegRef, CompactString>,
+    /// What one call wants of another, to be done when its step is over.
+    across: VecDeque<Across>,
+    /// Who has tried to sign in by telephone.
+    sign_ins: SignIns,
     /// Softphone numbers by employee ID, of the configuration version named.
     softphones: (Option<u64>, BTreeMap<String, Vec<String>>),
 }
@@ -212,6 +233,8 @@ pub(crate) struct Calls {
     calls: BTreeMap<u32, Box<Call>>,
     index: Index,
     parting: Parting,
+    /// What calls want of each other is being done.
+    crossing: bool,
 }
 
 impl Calls {
@@ -224,6 +247,7 @@ impl Calls {
             calls: BTreeMap::new(),
             index: Index::default(),
             parting: Parting::default(),
+            crossing: false,
         }
     }
 
@@ -458,9 +482,19 @@ impl Calls {
                 self.with_ref(cx, call, |call, step| call.queued(step, queue, position, until));
             }
             RoutingOutput::Offer { offer, call, agent, queue, offer_time } => {
-                let known = self.with_ref(cx, call, |call, step| {
-                    call.offer(step, offer, agent, queue, offer_time);
-                });
+                let known = match self.line_of(cx, agent) {
+                    Some(employee_id) => {
+                        let serial = call_id(cx.mark, call).serial;
+                        let known = self.calls.contains_key(&serial);
+                        let leg = known.then(|| self.lend(&employee_id, serial)).flatten();
+                        self.with_ref(cx, call, |call, step| {
+                            call.offer_on_line(step, offer, agent, queue, leg);
+                        })
+                    }
+                    None => self.with_ref(cx, call, |call, step| {
+                        call.offer(step, offer, agent, queue, offer_time);
+                    }),
+                };
                 if known.is_none() {
                     // Routing has a caller who is gone.
                     cx.routing.handle(cx.now, Routed::CallerGone { call });
@@ -527,6 +561,9 @@ impl Calls {
 
     /// A media worker reports about a leg.
     pub(crate) fn media(&mut self, cx: &mut Context<'_>, event: MediaEvent) {
+        if let MediaEvent::Closed { leg, .. } = &event {
+            self.index.channels.remove(leg);
+        }
         // Legs of offers that came to nothing are not listened to any more.
         let Some(&(serial, side)) = event.leg().and_then(|leg| self.index.media.get(&leg)) else {
             return;
@@ -569,6 +606,13 @@ impl Calls {
                 Why::GivenUp(leg) => {
                     self.parting_step(cx, |step| parting::forget(step, (serial, leg)));
                 }
+                Why::Keys => {
+                    self.with(cx, serial, |call, step| {
+                        if call.keys_timer == Some(timer) {
+                            call.keys_time_out(step);
+                        }
+                    });
+                }
                 Why::Unacknowledged(server) => {
                     self.parting_step(cx, |step| parting::acknowledged(step, server));
                 }
@@ -592,8 +636,7 @@ impl Calls {
 
     /// Releases every call; the records do not wait for the media workers.
     pub(crate) fn release_all(&mut self, cx: &mut Context<'_>, why: ReleaseReason) {
-        let serials: Vec<u32> = self.calls.keys().copied().collect();
-        for serial in serials {
+        for serial in self.borrowers_first() {
             self.with(cx, serial, |call, step| {
                 call.release(step, Ending::of(why), None);
                 call.finish(step);
@@ -625,6 +668,7 @@ impl Calls {
         if matches!(call.state, State::Over) {
             self.calls.remove(&serial);
         }
+        self.cross(cx);
         Some(result)
     }
 

@@ -1,4 +1,4 @@
-//! [`Offer`]: a call being rung at one agent, at all contacts of its phone at once.
+//! [`Offer`]: a call being rung at one agent, at all contacts of its phone at once, or at its mobile.
 //!
 //! Owns: the INVITEs to the contacts, which answers are still expected, what the failures mean
 //! together. Does not own: whom to ring and for how long (routing), the answered leg
@@ -8,6 +8,7 @@
 use super::Step;
 use super::leg::{ALLOW, Binding, note_of, send_request};
 use super::media::MediaLeg;
+use super::outbound::{Shown, Way};
 use super::sdp::{SDP, Session};
 use super::trace::Lane;
 use crate::id::CallId;
@@ -35,10 +36,13 @@ pub(crate) struct Offer {
     pub employee_id: String,
     /// The queue that delivers.
     pub queue: Option<QueueRef>,
-    /// The media leg that whichever contact answers will have.
-    pub media: MediaLeg,
+    /// The media leg that whichever contact answers will have; gone to it once a mobile has
+    /// answered.
+    pub media: Option<MediaLeg>,
     /// The contacts that have not failed.
     pub branches: SmallVec<[Branch; 2]>,
+    /// A mobile has answered, and is asked to accept: whoever answered may be a machine.
+    pub confirming: bool,
     /// The best failure so far.
     failure: Option<OfferFailure>,
 }
@@ -54,8 +58,8 @@ pub(crate) struct Branch {
     pub session: Session,
     /// Our offer.
     pub sdp: SessionDescription,
-    /// The binding.
-    pub binding: Binding,
+    /// The binding of a registered phone; `None` for a mobile.
+    pub binding: Option<Binding>,
     /// Whether it has said that it rings.
     rings: bool,
 }
@@ -87,8 +91,9 @@ impl Offer {
         queue: Option<QueueRef>,
         media: MediaLeg,
     ) -> Offer {
-        let branches = SmallVec::new();
-        Offer { id, agent, employee_id, queue, media, branches, failure: None }
+        let (branches, media) = (SmallVec::new(), Some(media));
+        let confirming = false;
+        Offer { id, agent, employee_id, queue, media, branches, confirming, failure: None }
     }
 
     /// Sends INVITE to every contact of the agent's phones. Gives back our SIP Call-ID and tag; no
@@ -143,13 +148,15 @@ impl Offer {
             .take(CONTACTS_MAX.saturating_sub(self.branches.len()))
             .map(|binding| (binding.contact.clone(), binding.flow))
             .collect();
+        let Some(port) = self.media.as_ref().map(|media| media.port) else { return };
         for (contact, flow) in contacts {
             *next_leg = next_leg.saturating_add(1);
             let lane = Lane { call: common.call, leg: *next_leg, flow };
-            let session = Session::new(step.cx, &flow, &self.media.port);
+            let session = Session::new(step.cx, &flow, &port);
             let sdp = make_offer(&session.local(&common.codecs));
             let binding =
                 Binding { number: number.to_owned(), contact: contact.as_text().into_owned() };
+            let binding = Some(binding);
             let request = invite(step, common, number, contact)
                 .header(HeaderName::Contact, step.contact(&flow))
                 .body(SDP, sdp.to_string());
@@ -158,6 +165,52 @@ impl Offer {
                 self.branches.push(branch);
             }
         }
+    }
+
+    /// Sends an INVITE to the agent's mobile. Gives back our SIP Call-ID; no branch if it could not
+    /// be sent.
+    pub fn ring_mobile(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        call: CallId,
+        next_leg: &mut u16,
+        (way, shown): (&Way, &Shown),
+        first_codec: Option<Codec>,
+    ) -> CompactString {
+        let tag = step.cx.mark.mint_tag(step.cx.rng);
+        let sip_call_id = step.cx.mark.mint_call_id(step.cx.rng, "");
+        let codecs = match first_codec {
+            Some(codec) => codecs_for_second_leg(codec, &step.cx.settings.codecs),
+            None => step.cx.settings.codecs.iter().copied().collect(),
+        };
+        let Some(media) = &self.media else { return sip_call_id };
+        *next_leg = next_leg.saturating_add(1);
+        let lane = Lane { call, leg: *next_leg, flow: way.flow };
+        let session = Session::new(step.cx, &way.flow, &media.port);
+        let sdp = make_offer(&session.local(&codecs));
+        step.index.channels.insert(media.leg, way.trunk.name.as_str().into());
+        if let Some(client) = way.invite(step, &lane, shown, (&sip_call_id, &tag), &sdp) {
+            let branch = Branch { lane, client, session, sdp, binding: None, rings: false };
+            self.branches.push(branch);
+        }
+        sip_call_id
+    }
+
+    /// An offer to an agent on a held line, who is asked to accept it.
+    pub fn on_line(
+        id: OfferId,
+        agent: AgentRef,
+        employee_id: String,
+        queue: Option<QueueRef>,
+    ) -> Offer {
+        let branches = SmallVec::new();
+        let media = None;
+        Offer { id, agent, employee_id, queue, media, branches, confirming: true, failure: None }
+    }
+
+    /// Nothing is rung, and why.
+    pub fn cannot_ring(&mut self, why: OfferFailure) {
+        self.failure = Some(why);
     }
 
     /// The branch of a leg number.
@@ -178,7 +231,10 @@ impl Offer {
     pub fn failed(&mut self, leg: u16, status: u16) {
         let Some(at) = self.branch(leg) else { return };
         let branch = self.branches.remove(at);
-        let failure = meaning(status, branch.rings);
+        let failure = match branch.binding {
+            Some(_) => meaning(status, branch.rings),
+            None => meaning_of_mobile(status),
+        };
         let better = self.failure.is_none_or(|known| rank(failure) > rank(known));
         if better {
             self.failure = Some(failure);
@@ -198,6 +254,15 @@ fn meaning(status: u16, rang: bool) -> OfferFailure {
         300..400 | 486 | 600 | 603 | 607 | 608 => OfferFailure::Rejected,
         408 | 487 if rang => OfferFailure::NoAnswer,
         487 => OfferFailure::NoAnswer,
+        _ => OfferFailure::PhoneUnavailable,
+    }
+}
+
+/// The same of a mobile behind a carrier: 480 is one that is switched off or in a tunnel.
+fn meaning_of_mobile(status: u16) -> OfferFailure {
+    match status {
+        408 | 480 | 487 => OfferFailure::NoAnswer,
+        486 | 600 | 603 => OfferFailure::Rejected,
         _ => OfferFailure::PhoneUnavailable,
     }
 }

@@ -10,6 +10,7 @@
 use super::call::{Call, State};
 use super::caller::Phase;
 use super::ending::Ending;
+use super::leg::part_with;
 use super::parting::hang_up_when_acknowledged;
 use super::{Side, Step};
 use crate::checkpoint::Point;
@@ -28,10 +29,16 @@ impl Call {
         if matches!(self.state, State::Releasing | State::Over) {
             return;
         }
+        if self.waits_for_leg(step, &ending, gone) {
+            return;
+        }
         self.write_end(step, &ending);
         self.stop_telling(step);
         let reason = ending.header();
         self.stop_ringing(step, "withdrawn", &reason);
+        if let Some(lent) = self.agent.take_if(|agent| agent.home.is_some()) {
+            part_with(step, lent, &reason, gone == Some(Side::Agent));
+        }
         if let Some(agent) = &mut self.agent {
             if gone != Some(Side::Agent) {
                 agent.hang_up(step, &reason);
@@ -69,6 +76,7 @@ impl Call {
 
     fn tell_routing(&mut self, step: &mut Step<'_, '_>) {
         let call = self.call_ref();
+        self.arm_keys(step, None);
         if let State::Connected(talk) = &self.state {
             step.routed(Routed::CallEnded { agent: talk.agent, call });
         } else if std::mem::take(&mut self.in_routing) {
@@ -81,6 +89,7 @@ impl Call {
             step.index.forget_agent(&employee_id, self.id.serial);
             step.routed(Routed::DialEnded { agent });
         }
+        self.line_over(step);
     }
 
     /// The end, in the record.

@@ -5,16 +5,22 @@
 
 use super::call::{Call, ROUTING_SLACK, State, Talk};
 use super::ending::Ending;
-use super::leg::{Binding, Leg};
+use super::feature::Keys;
+use super::leg::{Binding, Leg, part_with};
 use super::media::MediaLeg;
 use super::offer::{Offer, Presented};
+use super::outbound::{self, Barred};
 use super::parting::{acknowledge, dialog_of, give_up, hang_up_stray, watch};
 use super::{Side, Step};
 use crate::checkpoint::Point;
 use crate::event::EventKind;
 use crate::record::{OfferRecord, ReleaseReason};
+use compact_str::CompactString;
+use hotline_media::command::Codec;
 use hotline_media::offer_answer::read_answer;
-use hotline_routing::{AgentRef, Input as Routed, OfferFailure, OfferId, QueueRef, WithdrawWhy};
+use hotline_routing::{
+    AgentRef, Device, Input as Routed, OfferFailure, OfferId, QueueRef, WithdrawWhy,
+};
 use hotline_sip::ClientId;
 use hotline_sip::message::Message;
 use hotline_sip::status::q850_reason;
@@ -45,34 +51,93 @@ impl Call {
             step.cx.notice("no media port for an agent's leg: the caller waits on".to_owned());
             return step.routed(Routed::OfferFailed { offer: id, why: OfferFailure::NoCapacity });
         };
-        let now = step.cx.now;
         let media = MediaLeg::open(step.cx.out, leg, port, step.cx.config.limits.rtp_silence_s);
         let mut offer = Offer::new(id, agent, employee_id.clone(), queue, media);
         let presented = self.presented_to(step, queue);
         let codec = self.caller.agreed.map(|stream| stream.codec);
         let codec = self.caller.leg.media.codec().or(codec);
-        let (sip_call_id, _) = offer.ring(step, self.id, &mut self.last_leg, &presented, codec);
-        self.record.agent_sip_call_id = Some(sip_call_id.to_string());
-        self.record.offered.get_or_insert(now.wall);
-        let offered = OfferRecord {
-            agent: employee_id.clone(),
-            at: now.wall,
-            ended: None,
-            outcome: None,
-            sip_call_id: Some(sip_call_id.into()),
+        let status = step.cx.routing.agent_status(agent);
+        let mobile = status.is_some_and(|status| status.device == Device::Mobile);
+        let sip_call_id = match mobile {
+            true => self.ring_mobile(step, &mut offer, codec),
+            false => offer.ring(step, self.id, &mut self.last_leg, &presented, codec).0,
         };
-        self.record.offers.push(offered);
-        step.index.agents.insert(employee_id.clone(), self.id.serial);
+        let device = if mobile { Device::Mobile } else { Device::Softphone };
+        self.offered(step, &employee_id, queue, device, Some(sip_call_id.into()));
         step.index.media.insert(leg, (self.id.serial, Side::Agent));
-        if queue.is_none() {
-            self.caller.ring(step);
-        }
-        step.cx.journal(EventKind::Offered { call: self.id, agent: employee_id });
         self.state = State::Offered(Box::new(offer));
         self.checkpoint(step, Point::Offered);
         self.arm(step, offer_time + ROUTING_SLACK);
         // Nobody is registered, or nothing could be sent.
         self.check_offer(step);
+    }
+
+    /// The record, the journal and the caller learn that an agent is offered the call.
+    pub fn offered(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        employee_id: &str,
+        queue: Option<QueueRef>,
+        device: Device,
+        sip_call_id: Option<String>,
+    ) {
+        let now = step.cx.now;
+        self.record.agent_sip_call_id = sip_call_id.clone();
+        self.record.offered.get_or_insert(now.wall);
+        let device = match device {
+            Device::Softphone => "softphone",
+            Device::Mobile => "mobile",
+            Device::HeldLine => "held_line",
+        };
+        let offered = OfferRecord {
+            agent: employee_id.to_owned(),
+            at: now.wall,
+            ended: None,
+            outcome: None,
+            sip_call_id,
+            device: Some(device.to_owned()),
+        };
+        self.record.offers.push(offered);
+        step.index.agents.insert(employee_id.to_owned(), self.id.serial);
+        if queue.is_none() {
+            self.caller.ring(step);
+        }
+        let agent = employee_id.to_owned();
+        step.cx.journal(EventKind::Offered { call: self.id, agent });
+    }
+
+    /// Rings the agent's mobile through the tenant's trunk.
+    fn ring_mobile(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        offer: &mut Offer,
+        first_codec: Option<Codec>,
+    ) -> CompactString {
+        let config = step.cx.config.clone();
+        let trunk = config.single_phone.trunk.as_deref().unwrap_or_default();
+        let mobile = config.mobiles.get(&offer.employee_id);
+        let number = mobile.and_then(|mobile| mobile.number.as_deref()).unwrap_or_default();
+        let way = match outbound::way(step, trunk, number, self.hops_left) {
+            Ok(way) => way,
+            Err(barred) => {
+                step.cx.notice(barred.text(trunk));
+                offer.cannot_ring(match barred {
+                    Barred::NoChannel => OfferFailure::NoCapacity,
+                    _ => OfferFailure::PhoneUnavailable,
+                });
+                return CompactString::default();
+            }
+        };
+        let queue = offer.queue.map(|queue| step.queue_name(queue));
+        let shown = outbound::shown_to_agent(
+            step,
+            &offer.employee_id,
+            &way.trunk,
+            self.presented.as_deref(),
+            queue.as_deref(),
+            self.record.access_code.as_deref(),
+        );
+        offer.ring_mobile(step, self.id, &mut self.last_leg, (&way, &shown), first_codec)
     }
 
     fn presented_to(&self, step: &Step<'_, '_>, queue: Option<QueueRef>) -> Presented {
@@ -154,8 +219,10 @@ impl Call {
     /// A contact will not answer: nothing came (408), or its transport failed (503).
     pub fn offer_lost(&mut self, step: &mut Step<'_, '_>, leg: u16, status: u16) {
         if let State::Offered(offer) = &mut self.state {
-            if let Some(branch) = offer.branch(leg).and_then(|at| offer.branches.get(at)) {
-                let Binding { number, contact } = &branch.binding;
+            let branch = offer.branch(leg).and_then(|at| offer.branches.get(at));
+            if let Some(Binding { number, contact }) =
+                branch.and_then(|branch| branch.binding.as_ref())
+            {
                 step.cx.registrar.contact_failed(number, contact);
             }
             offer.failed(leg, status);
@@ -166,7 +233,13 @@ impl Call {
     /// Once no contact is left, the offer has failed.
     fn check_offer(&mut self, step: &mut Step<'_, '_>) {
         let State::Offered(offer) = &self.state else { return };
-        let Some(why) = offer.outcome() else { return };
+        let Some(why) = offer.outcome().filter(|_| !offer.confirming) else { return };
+        self.offer_fails(step, why);
+    }
+
+    /// The offer has come to nothing: the caller waits on.
+    pub fn offer_fails(&mut self, step: &mut Step<'_, '_>, why: OfferFailure) {
+        let State::Offered(offer) = &self.state else { return };
         let id = offer.id;
         let word = match why {
             OfferFailure::NoAnswer => "no_answer",
@@ -175,7 +248,7 @@ impl Call {
             OfferFailure::AgentGone => "gone",
             OfferFailure::NoCapacity => "no_capacity",
         };
-        self.stop_ringing(step, word, "");
+        self.stop_ringing(step, word, &q850_reason(16));
         self.wait_again(step);
         step.routed(Routed::OfferFailed { offer: id, why });
     }
@@ -194,8 +267,14 @@ impl Call {
         for branch in offer.branches.drain(..) {
             give_up(step, branch.lane, branch.client, reason);
         }
-        offer.media.close(step.cx.out);
-        step.index.media.remove(&offer.media.leg);
+        if let Some(media) = offer.media.take() {
+            media.close(step.cx.out);
+            step.index.media.remove(&media.leg);
+        }
+        // Whoever was asked to accept has a dialog already.
+        if let Some(leg) = self.agent.take() {
+            part_with(step, leg, reason, false);
+        }
         step.index.forget_agent(&offer.employee_id, self.id.serial);
         let agent = offer.employee_id.clone();
         self.offer_ended(step, agent, outcome);
@@ -247,21 +326,29 @@ impl Call {
             give_up(step, other.lane, other.client, ELSEWHERE);
         }
         step.index.tags.insert(dialog.id().local_tag.clone(), (self.id.serial, Side::Agent));
+        let Some(media) = offer.media.take() else { return };
+        let is_mobile = branch.binding.is_none();
         let mut leg = Leg {
             lane,
             dialog,
-            media: offer.media,
+            media,
             session: branch.session,
             local_sdp: Some(branch.sdp),
             remote_sdp: None,
             awaits_answer: None,
-            binding: Some(branch.binding),
-            to_contact: false,
+            to_contact: is_mobile,
+            binding: branch.binding,
             held: false,
+            keys: is_mobile.then(Keys::default),
+            holds: false,
+            home: None,
         };
         // It fits, as was seen above.
         let _ = leg.read_answer(step, answer);
         self.agent = Some(leg);
+        if is_mobile {
+            return self.ask_to_accept(step, offer);
+        }
         let talk = Talk {
             offer: offer.id,
             agent: offer.agent,

@@ -168,7 +168,7 @@ impl Call {
             Side::Caller => (&*caller, &mut agent.media),
             Side::Agent => (&*agent, &mut caller.media),
         };
-        let holding = holder.held;
+        let holding = holder.held || holder.holds;
         match holding {
             true => other.tone(step.cx.out, tone.asset),
             false => other.stop(step.cx.out),
@@ -196,7 +196,7 @@ impl Call {
                 if self.caller.leg.held {
                     self.tell_held(step, Side::Caller);
                 }
-                if self.agent.as_ref().is_some_and(|agent| agent.held) {
+                if self.agent.as_ref().is_some_and(|agent| agent.held || agent.holds) {
                     self.tell_held(step, Side::Agent);
                 }
             }

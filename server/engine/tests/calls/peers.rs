@@ -90,7 +90,10 @@ impl Dial<'_> {
             .cseq(1)
             .header(HeaderName::Contact, format!("<sip:caller@{contact}>"));
         for (name, value) in self.headers {
-            request = request.header(*name, value);
+            request = match name {
+                HeaderName::MaxForwards => request.max_forwards(value.parse().unwrap()),
+                _ => request.header(*name, value),
+            };
         }
         if let Some(sdp) = self.sdp {
             request = request.body("application/sdp", sdp);
