@@ -33,7 +33,8 @@ pub enum Input {
     TransferFailed(Failure),
     /// The caller hung up: the hang-up branch runs, unheard, once.
     HungUp,
-    /// A waiting flow is cut off: an agent is about to be heard. It keeps its place.
+    /// A waiting flow is cut off: an agent is about to be heard. It keeps its place. (A recording it
+    /// has asked for is the engine's to stop.)
     Suspend,
     /// A waiting flow goes on from the node it was cut off at (what it said begins again).
     Resume,
@@ -117,7 +118,11 @@ pub enum Output {
         /// Node.
         node: Arc<str>,
     },
-    /// The flow is over; nothing comes after it unless a transfer fails.
+    /// Something did not work and the flow goes on by its edge for that: for the trace of the call.
+    /// One line that never holds a value.
+    Trouble(String),
+    /// The flow is over; nothing comes after it unless a transfer fails. What it last said has been
+    /// stopped.
     Exit(Exit),
 }
 
