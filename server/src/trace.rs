@@ -121,6 +121,9 @@ fn words(kind: &EventKind) -> Option<String> {
         EventKind::Answered { agent, .. } => format!("answered by agent {agent}"),
         EventKind::Connected { .. } => "connected".into(),
         EventKind::FlowStep { flow, node, .. } => format!("flow {flow}: {node}"),
+        EventKind::MessageLeft { mailbox, duration_ms, .. } => {
+            format!("message of {} s left in {mailbox:?}", duration_ms / 1_000)
+        }
         EventKind::AgentState { agent, from, to, .. } => format!("agent {agent}: {from} → {to}"),
         EventKind::Released { record } => format!(
             "released by {}: {} (Q.850 cause {})",
@@ -150,6 +153,7 @@ pub fn concerns(event: &Event, call: hotline_engine::CallId) -> bool {
         | EventKind::Answered { call: of, .. }
         | EventKind::Connected { call: of }
         | EventKind::FlowStep { call: of, .. }
+        | EventKind::MessageLeft { call: of, .. }
         | EventKind::Message { call: of, .. } => *of == call,
         EventKind::AgentState { call: of, .. } | EventKind::Decision { call: of, .. } => {
             *of == Some(call)

@@ -17,6 +17,9 @@ pub struct Checkpoint {
     pub record: CallRecord,
     /// The queue's stored sort key: priority and arrival, so that it finds its place again.
     pub queue_key: Option<(u32, Wall)>,
+    /// Where its flow is, if one runs. No secret is in it.
+    #[serde(default)]
+    pub flow: Option<hotline_ivr::run::Snapshot>,
     /// The caller's leg.
     pub caller: LegCheckpoint,
     /// The agent's leg, once there is one with a dialog.
@@ -42,6 +45,8 @@ pub enum Point {
     /// The call is over and `record` says how it ended; only the media statistics are still
     /// missing. A process cut off here closes the call with this record.
     Released,
+    /// A flow has gone on to another node.
+    InFlow,
 }
 
 /// One leg of a call.

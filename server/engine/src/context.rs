@@ -7,6 +7,7 @@
 //! wait in the endpoint until the step's end. So a journal event always precedes its `Send`.
 
 use crate::config::{EngineSettings, TenantConfig, Trunk};
+use crate::effect::{Effect, EffectId, Effects};
 use crate::event::{Event, EventKind};
 use crate::id::CallId;
 use crate::input::Output;
@@ -17,6 +18,7 @@ use hotline_sip::registrar::Registrar;
 use hotline_sip::{Endpoint, Mark};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a step may touch.
 pub(crate) struct Context<'a> {
@@ -38,6 +40,8 @@ pub(crate) struct Context<'a> {
     pub routing: &'a mut Routing,
     /// The node's granted ports and the numbers of media legs.
     pub ports: &'a mut PortPool,
+    /// What is being done outside.
+    pub effects: &'a mut Effects,
     /// The engine's generator.
     pub rng: &'a mut Rng,
     /// What comes out, in order.
@@ -58,6 +62,14 @@ impl Context<'_> {
     pub(crate) fn journal(&mut self, kind: EventKind) {
         let event = Event { at: self.now.wall, partition: self.partition(), kind };
         self.out.push_back(Output::Journal(event));
+    }
+
+    /// Has something done outside for a call, by its serial number.
+    pub(crate) fn effect(&mut self, call: u32, effect: Effect, within: Duration) -> EffectId {
+        let partition = self.partition();
+        let id = self.effects.begin(partition, call);
+        self.out.push_back(Output::Effect { id, partition, effect, within });
+        id
     }
 
     /// Tells the operator something, once. Never personal data.

@@ -9,6 +9,7 @@
 use crate::access::Access;
 use crate::config::{Directory, EngineSettings};
 use crate::context::Counters;
+use crate::effect::Effects;
 use crate::id::RequestId;
 use crate::input::{Counts, Input, Output, Refusal, Reply, Request};
 use crate::notices::Notices;
@@ -73,6 +74,7 @@ impl Engine {
         let shared = Shared {
             access: Access::new(&settings, epoch, now, &mut rng),
             ports: PortPool::new(settings.engine),
+            effects: Effects::new(settings.engine.0),
             rng,
             out: VecDeque::new(),
             counters: Counters::default(),
@@ -122,13 +124,19 @@ impl Engine {
             Input::Media(event) => self.media(now, event),
             Input::Request { id, partition, request } => self.request(now, id, partition, request),
             Input::ConfigChanged { directory } => self.configure(now, directory),
-            Input::Restore { partition, bindings, agents, languages: _ } => {
+            Input::Restore { partition, bindings, agents, languages } => {
                 self.with(partition, |tenant, shared| {
-                    tenant.restore(now, shared, bindings, agents);
+                    tenant.restore(now, shared, bindings, agents, &languages);
                 });
             }
-            // Nobody has asked for anything.
-            Input::EffectDone { .. } => {}
+            Input::EffectDone { id, done } => {
+                // Nobody waits for it any more, if it is not known.
+                if let Some((partition, call)) = self.shared.effects.end(id) {
+                    self.with(partition, |tenant, shared| {
+                        tenant.effect_done(now, shared, call, (id, done));
+                    });
+                }
+            }
             Input::Drain(draining) => self.shared.draining = draining,
             Input::Freeze(frozen) => {
                 self.shared.frozen = frozen;
@@ -168,6 +176,7 @@ impl Engine {
             legs: shared.ports.legs() as u64,
             ports_free: shared.ports.free() as u64,
             ports_used: shared.ports.legs() as u64,
+            effects: shared.effects.len() as u64,
             calls_total: shared.counters.calls,
             messages_total: shared.counters.messages,
             refused_total: shared.counters.refused,

@@ -130,6 +130,19 @@ pub enum EventKind {
         /// The language.
         language: String,
     },
+    /// A caller has left a message.
+    MessageLeft {
+        /// The call.
+        call: CallId,
+        /// Which box.
+        mailbox: String,
+        /// The recording's name.
+        recording: u64,
+        /// How long it is, ms.
+        duration_ms: u32,
+        /// Calling number, empty if withheld.
+        caller: Redacted<String>,
+    },
 }
 
 /// One arrow of a ladder.

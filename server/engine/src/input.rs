@@ -319,6 +319,9 @@ pub struct Counts {
     pub waiting: u64,
     /// Agents signed in.
     pub signed_in: u64,
+    /// Effects being performed outside.
+    #[serde(default)]
+    pub effects: u64,
     /// Calls admitted since start.
     pub calls_total: u64,
     /// SIP messages received since start.

@@ -27,6 +27,7 @@ pub mod front_door;
 mod hours;
 pub mod id;
 pub mod input;
+mod languages;
 mod notices;
 mod ports;
 pub mod record;

@@ -103,7 +103,8 @@ pub struct QueueVisit {
     pub entered: Wall,
     /// When it ended.
     pub left: Option<Wall>,
-    /// How it ended: `answered`, `abandoned`, `timeout`, `busy`, `no_agents`, `moved`, `removed`.
+    /// How it ended: `answered`, `abandoned`, `timeout`, `busy`, `no_agents`, `moved`, `removed`,
+    /// `flow` (its waiting flow took it elsewhere).
     pub outcome: Option<String>,
 }
 
@@ -176,4 +177,8 @@ pub enum ReleaseReason {
     ProtocolError,
     /// Outside the working time of its route.
     OutOfHours,
+    /// A flow ended it.
+    FlowEnded,
+    /// A flow could not go on.
+    FlowFault,
 }

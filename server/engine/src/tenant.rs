@@ -17,13 +17,14 @@ use crate::agents::{Agents, BY_REGISTRATION};
 use crate::call::Calls;
 use crate::config::{EngineSettings, TenantConfig, Trunk};
 use crate::context::{Context, Counters, User, call_id};
+use crate::effect::{EffectDone, EffectId, Effects};
 use crate::event::{EventKind, StoredBinding};
 use crate::input::Output;
 use crate::ports::PortPool;
 use crate::record::ReleaseReason;
 use crate::registration::{self, Before};
 use crate::sign_in;
-use hotline_base::{Mono, Now, Rng};
+use hotline_base::{Mono, Now, Redacted, Rng};
 use hotline_media::command::Event as MediaEvent;
 use hotline_routing::{
     Input as RoutingInput, Output as RoutingOutput, Refusal, Request as Asked, RestoredAgent,
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub settings: EngineSettings,
     pub access: Access,
     pub ports: PortPool,
+    pub effects: Effects,
     pub rng: Rng,
     pub out: VecDeque<Output>,
     pub counters: Counters,
@@ -109,6 +111,7 @@ impl Parts {
             registrar: &mut self.registrar,
             routing: &mut self.routing,
             ports: &mut shared.ports,
+            effects: &mut shared.effects,
             rng: &mut shared.rng,
             out: &mut shared.out,
             counters: &mut shared.counters,
@@ -240,6 +243,18 @@ impl Tenant {
         self.settle(now, shared);
     }
 
+    /// What was asked for outside, for a call by its serial number, is done.
+    pub(crate) fn effect_done(
+        &mut self,
+        now: Now,
+        shared: &mut Shared,
+        call: u32,
+        (id, done): (EffectId, EffectDone),
+    ) {
+        self.calls.effect_done(&mut self.parts.context(shared, now), call, id, done);
+        self.settle(now, shared);
+    }
+
     /// Takes back what the store knows.
     pub(crate) fn restore(
         &mut self,
@@ -247,7 +262,11 @@ impl Tenant {
         shared: &mut Shared,
         bindings: Vec<StoredBinding>,
         mut agents: Vec<RestoredAgent>,
+        languages: &[(Redacted<String>, String)],
     ) {
+        for (caller, language) in languages {
+            self.calls.remember_language(caller.expose(), language);
+        }
         let config = &self.parts.config;
         agents.iter_mut().for_each(|agent| sign_in::without_line(config, agent));
         for binding in &bindings {

@@ -32,6 +32,7 @@ use hotline_sip::header::HeaderName;
 use hotline_sip::message::Message;
 use hotline_sip::status::q850_reason;
 use hotline_sip::{Endpoint, ServerId, Uri};
+use std::collections::BTreeMap;
 
 /// An INVITE as it is to be judged.
 pub(crate) struct Arrival {
@@ -99,8 +100,7 @@ impl Refusal {
 enum Target {
     Queue(QueueRef),
     Agent(AgentRef),
-    /// A destination this version does not serve: the fault announcement.
-    Fault(String),
+    Flow(String),
     /// Outside the route's working time, and there is nowhere else to go.
     Closed,
 }
@@ -284,12 +284,12 @@ fn target(
             let agent = routing.agent(employee_id).ok_or_else(|| Refusal::cause(404, 1))?;
             Ok(Target::Agent(agent))
         }
-        Destination::Flow(name) => Ok(Target::Fault(name.clone())),
+        Destination::Flow(name) => Ok(Target::Flow(name.clone())),
     }
 }
 
 /// domain.md, media types: what an access code may reach.
-fn fits(code: AccessCodeType, queue: QueueType) -> bool {
+pub(crate) fn fits(code: AccessCodeType, queue: QueueType) -> bool {
     use AccessCodeType as A;
     use QueueType as Q;
     match code {
@@ -351,7 +351,7 @@ fn begin(
         caller,
         agent: None,
         dialled_by,
-        language: language.unwrap_or_else(|| step.cx.config.language.clone()),
+        language: language.unwrap_or_else(|| remembered(step, &identity)),
         supervision,
         presented: (!identity.withheld && !identity.number.is_empty()).then_some(identity.number),
         priority: resolution.map_or(0, |found| found.priority),
@@ -363,6 +363,9 @@ fn begin(
         hops_left: Endpoint::<User>::hops_left(&arrival.invite).unwrap_or(HOPS_MAX),
         keys_timer: None,
         signed_in: None,
+        flow: None,
+        recordings: BTreeMap::new(),
+        reports_due: false,
         times: Times::default(),
         timer: None,
         progress_timer: None,
@@ -371,6 +374,12 @@ fn begin(
     call.admitted(step);
     ask_routing(step, &mut call, way.target);
     call
+}
+
+/// The language that a caller is remembered to speak, else the tenant's.
+fn remembered(step: &Step<'_, '_>, identity: &Identity) -> String {
+    let known = step.index.languages.of(&identity.number).filter(|_| !identity.withheld);
+    known.unwrap_or(&step.cx.config.language).to_owned()
 }
 
 /// Makes the call findable by its dialog, transaction, port and agent.
@@ -405,11 +414,7 @@ fn ask_routing(step: &mut Step<'_, '_>, call: &mut Call, target: Target) {
             call.in_routing = true;
             step.routed(Routed::ArrivedForAgent { call: name, agent });
         }
-        Target::Fault(flow) => {
-            step.cx.notice(format!("flow {flow:?} cannot be run; the call was released"));
-            let reason = crate::record::ReleaseReason::NoCapacity;
-            call.farewell(step, "fault", super::ending::Ending::of(reason));
-        }
+        Target::Flow(name) => call.enter_flow(step, &name),
         Target::Closed => {
             let reason = crate::record::ReleaseReason::OutOfHours;
             call.farewell(step, "closed", super::ending::Ending::of(reason));

@@ -10,6 +10,8 @@
 //!    │               └──────────┼───┴──────────────┘                                   │
 //!    └─Overflow→ Farewell ←─────┘ ───────announcement played───────────────────────────┘
 //! ```
+//! `InFlow` stands beside `Arrived`: a flow has the call alone, and leaves it the same ways
+//! ([`super::flow`]).
 //! A call to one agent goes the same way without a queue: between offers it is `Queued` for the
 //! moment that routing needs to say `AgentUnavailable`. Every state has a deadline
 //! ([`Call::deadline_passed`]), so that no call can be stuck.
@@ -17,6 +19,7 @@
 use super::announce::{Announcement, PLAY_SLACK, standard_prompt};
 use super::caller::CallerSide;
 use super::ending::Ending;
+use super::flow::{Recording, Running};
 use super::leg::{Leg, part_with};
 use super::line::Line;
 use super::offer::Offer;
@@ -29,16 +32,17 @@ use crate::id::CallId;
 use crate::input::Output;
 use crate::record::{CallRecord, QueueVisit, ReleaseReason, ReleasedBy};
 use hotline_base::{Mono, Now, TimerId, Wall};
-use hotline_media::command::{Command, PlayEnd, PlayId};
+use hotline_media::command::{Command, PlayEnd, PlayId, RecordingId};
 use hotline_routing::config::{AnnounceOnAnswer, AnswerSupervision};
 use hotline_routing::{
     AgentRef, Device, Input as Routed, OfferFailure, OfferId, OverflowWhy, Policy, QueueRef,
 };
 use hotline_sip::status::q850_reason;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long routing may take to say where a call goes: it answers in the same step.
-const ARRIVED_MAX: Duration = Duration::from_secs(5);
+pub(crate) const ARRIVED_MAX: Duration = Duration::from_secs(5);
 /// How much longer than routing's own limits a call may wait or ring; then routing has lost it.
 pub(crate) const ROUTING_SLACK: Duration = Duration::from_secs(600);
 /// A provisional response at least this often (RFC 3261 §13.3.1.1 says every minute).
@@ -73,6 +77,12 @@ pub(crate) struct Call {
     pub waits_until: Option<Mono>,
     /// Whether routing knows it.
     pub in_routing: bool,
+    /// The flow that runs in it.
+    pub flow: Option<Box<Running>>,
+    /// Messages that are being recorded.
+    pub recordings: BTreeMap<RecordingId, Recording>,
+    /// The media workers' last reports are waited for no longer.
+    pub reports_due: bool,
     /// What it knows of itself as one that waits.
     pub waiting: Waiting,
     /// Number of the newest leg.
@@ -137,6 +147,8 @@ pub(crate) enum State {
     Answered(Answered),
     /// Somebody to hang up.
     Connected(Talk),
+    /// What its flow does with it.
+    InFlow,
     /// The end of the announcement before the release.
     Farewell(Farewell),
     /// The media workers' last reports.
@@ -187,6 +199,7 @@ impl Call {
             State::Arrived => "arrived",
             State::Farewell(_) => "announcing",
             State::Queued => "queued",
+            State::InFlow => "in_flow",
             State::Offered(_) => "offered",
             State::Answered(_) => "answered",
             State::Connected(_) => "connected",
@@ -237,6 +250,8 @@ impl Call {
         if !self.waits(step) {
             return;
         }
+        // The flow that sent it here is over.
+        self.drop_flow(step);
         let now = step.cx.now;
         let name = step.queue_name(queue);
         self.record.test |= step.cx.routing.queue_settings(queue).is_some_and(|one| one.draft);
@@ -253,10 +268,9 @@ impl Call {
             Some(AnswerSupervision::AtOnce) => self.caller.answer(step),
             _ => self.caller.progress(step),
         }
-        self.play_wait_tone(step);
-        self.arm_place(step, Duration::ZERO);
         step.cx.journal(EventKind::Queued { call: self.id, queue: name, position });
         self.checkpoint(step, Point::Queued);
+        self.begin_waiting(step);
     }
 
     /// Whether the call can be queued or offered. If not, routing holds a caller who is no longer
@@ -274,6 +288,7 @@ impl Call {
     /// Routing has moved the caller out of a queue; where to comes next.
     pub fn moved(&mut self, step: &mut Step<'_, '_>, why: OverflowWhy, hops: u8) {
         self.waiting.hops = hops;
+        self.drop_flow(step);
         self.leave_queue(step.cx.now, overflow_word(why));
     }
 
@@ -288,12 +303,14 @@ impl Call {
         if !self.is_telling() {
             self.arm_place(step, Duration::ZERO);
         }
+        self.resume_flow(step);
     }
 
     /// The agent has answered: everybody learns of it, and the caller hears who it is.
     pub fn announce(&mut self, step: &mut Step<'_, '_>, talk: Talk) {
         let now = step.cx.now;
         self.stop_telling(step);
+        self.suspend_flow(step);
         self.times.answered = Some(now.mono);
         self.times.answered_wall = Some(now.wall);
         self.record.answered = Some(now.wall);
@@ -342,6 +359,7 @@ impl Call {
     }
 
     fn connect(&mut self, step: &mut Step<'_, '_>) {
+        self.drop_flow(step);
         let State::Answered(answered) = &self.state else { return };
         let Some(agent) = &mut self.agent else { return };
         let talk = answered.talk.clone();
@@ -416,6 +434,9 @@ impl Call {
         self.waiting.hops = hops;
         self.stop_telling(step);
         self.leave_queue(step.cx.now, overflow_word(why));
+        if let Policy::Flow(name) = policy {
+            return self.overflow_to_flow(step, name);
+        }
         let reason = match why {
             OverflowWhy::Timeout => ReleaseReason::QueueTimeout,
             OverflowWhy::Busy => ReleaseReason::QueueBusy,
@@ -423,12 +444,8 @@ impl Call {
         };
         let prompt = match policy {
             Policy::Release { prompt } => prompt.as_deref().unwrap_or(standard_prompt(why)),
-            Policy::Flow(name) => {
-                step.cx.notice(format!("flow {name:?} cannot be run; the call was released"));
-                "fault"
-            }
-            // Routing moves callers between queues itself.
-            Policy::SkillQueue(_) => "fault",
+            // Routing moves callers between queues itself, and flows are run above.
+            Policy::SkillQueue(_) | Policy::Flow(_) => "fault",
         };
         let prompt = prompt.to_owned();
         self.farewell(step, &prompt, Ending::of(reason));
@@ -439,7 +456,8 @@ impl Call {
     pub fn farewell(&mut self, step: &mut Step<'_, '_>, prompt: &str, ending: Ending) {
         self.stop_ringing(step, "withdrawn", &ending.header());
         self.stop_telling(step);
-        if !matches!(self.state, State::Arrived | State::Queued) {
+        self.drop_flow(step);
+        if !matches!(self.state, State::Arrived | State::Queued | State::InFlow) {
             let state = self.state_name();
             return step.cx.notice(format!("call {}: routing let it go ({state})", self.id));
         }
@@ -480,6 +498,9 @@ impl Call {
         if reason == PlayEnd::Failed {
             step.cx.notice("an announcement or tone could not be played".to_owned());
         }
+        if side == Side::Caller && self.flow_play_ended(step, play, reason) {
+            return;
+        }
         let keys = self.has_keys(side);
         match &mut self.state {
             State::Offered(offer) if offer.confirming && side == Side::Agent => {
@@ -518,7 +539,9 @@ impl Call {
             return;
         }
         match self.state {
-            State::Offered(_) => self.offer_fails(step, OfferFailure::NoAnswer),
+            State::Offered(_) if side == Side::Agent => {
+                self.offer_fails(step, OfferFailure::NoAnswer);
+            }
             _ => self.release(step, Ending::of(ReleaseReason::MediaSilent), None),
         }
     }
@@ -541,14 +564,14 @@ impl Call {
                 step.cx.notice(format!("call {}: an announcement did not end", self.id));
                 self.connect(step);
             }
-            State::Connected(_) | State::Line(_) => {
+            State::Connected(_) | State::Line(_) | State::InFlow => {
                 self.release(step, Ending::of(ReleaseReason::CallTooLong), None);
             }
             State::Farewell(farewell) => {
                 let ending = farewell.ending;
                 self.release(step, ending, None);
             }
-            State::Releasing | State::Over => self.finish(step),
+            State::Releasing | State::Over => self.reports_are_due(step),
         }
     }
 
@@ -568,6 +591,7 @@ impl Call {
             call: self.id,
             point,
             record: self.record.clone(),
+            flow: self.flow_snapshot(),
             queue_key: queued.map(|at| (u32::from(self.priority), at)),
             caller: self.caller.leg.checkpoint(self.caller.invite.as_ref()),
             agent: self.agent.as_ref().map(|agent| agent.checkpoint(None)),

@@ -96,6 +96,13 @@ impl CallerSide {
         }
     }
 
+    /// Keys may be pressed before the 200: what the caller sends in early media is listened to.
+    pub fn listen_early(&mut self, step: &mut Step<'_, '_>) {
+        if let (Phase::Early, Some(stream)) = (self.phase, self.agreed) {
+            self.leg.media.set_stream(step.cx.out, &self.leg.lane.flow, stream);
+        }
+    }
+
     /// 180 Ringing.
     pub fn ring(&mut self, step: &mut Step<'_, '_>) {
         if self.phase == Phase::Invited {
@@ -134,6 +141,14 @@ impl CallerSide {
     pub fn answer(&mut self, step: &mut Step<'_, '_>) {
         if !self.is_open() {
             return;
+        }
+        if self.phase == Phase::Early
+            && let Some(stream) = self.agreed
+        {
+            // Silence counts from here, also if keys were listened to before.
+            let direction = stream.direction.and(Direction::SendOnly);
+            let early = StreamParameters { direction, ..stream };
+            self.leg.media.set_stream(step.cx.out, &self.leg.lane.flow, early);
         }
         self.phase = Phase::Answered;
         // As UAS nothing is read that could be wrong.

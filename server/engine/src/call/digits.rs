@@ -183,6 +183,9 @@ impl Call {
         if self.key(step, side, digit) {
             return;
         }
+        if side == Side::Caller && self.flow_takes_digit(step, digit) {
+            return;
+        }
         // Telephone-events and tones are passed on by the workers.
         let passed_on = way != Way::Info || by_rtp;
         if !passed_on

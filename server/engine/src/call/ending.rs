@@ -32,6 +32,8 @@ impl Ending {
             R::NoAgents => (20, 480),
             R::AgentUnavailable => (19, 480),
             R::OutOfHours => (20, 480),
+            R::FlowEnded => (16, 480),
+            R::FlowFault => (41, 503),
             R::TooManyHops => (25, 480),
             R::CallTooLong => (102, 480),
             R::MediaSilent => (41, 480),
@@ -43,6 +45,12 @@ impl Ending {
             R::ProtocolError => (111, 500),
         };
         Ending { reason, by: ReleasedBy::System, q850, status }
+    }
+
+    /// A flow ends the call with this cause.
+    pub fn by_flow(cause: u8) -> Ending {
+        let status = hotline_sip::status::status_from_q850(u16::from(cause));
+        Ending { q850: cause, status, ..Ending::of(ReleaseReason::FlowEnded) }
     }
 
     /// Somebody hung up; `cause` is what their Reason says.

@@ -81,7 +81,6 @@ impl MediaLeg {
 
     /// Whether the peer's digits are wanted here, also as tones in the audio of a peer that has no
     /// telephone-events, and whether a bridge passes them on.
-    #[allow(dead_code)]
     pub fn set_digits(&mut self, out: &mut VecDeque<Output>, listens: bool, relays: bool) {
         self.listens = listens;
         self.relays = relays;
@@ -152,6 +151,15 @@ impl MediaLeg {
     /// Sends silence until stopped: the peer's network sees a stream.
     pub fn silence(&mut self, out: &mut VecDeque<Output>) {
         self.start(out, vec![PlayItem::Silence(SILENCE_MS)], None, None, true);
+    }
+
+    /// Plays again and again until stopped; replaces what runs.
+    pub fn play_repeated(&mut self, out: &mut VecDeque<Output>, items: Vec<PlayItem>) -> PlayId {
+        let tone = match items.as_slice() {
+            [PlayItem::Asset(asset)] => Some(*asset),
+            _ => None,
+        };
+        self.start(out, items, tone, None, true)
     }
 
     /// Ends what is played, if anything is.

@@ -15,6 +15,7 @@
 //! announce  what is played                            release    the end and the record
 //! parting   dialogs that outlive their call           trace      the ladder
 //! digits    what is pressed, however it comes          waiting    what waiting and held parties hear
+//! flow      what runs in a call, and how it leaves it
 //! ```
 
 mod accept;
@@ -27,6 +28,7 @@ mod caller;
 mod digits;
 mod ending;
 mod feature;
+mod flow;
 mod in_dialog;
 mod leg;
 mod line;
@@ -43,8 +45,10 @@ mod waiting;
 
 use crate::config::TenantConfig;
 use crate::context::{Caller, Context, User, call_id};
+use crate::effect::{EffectDone, EffectId};
 use crate::id::CallId;
 use crate::input::CallView;
+use crate::languages::Languages;
 use crate::record::ReleaseReason;
 use crate::sign_in::SignIns;
 use across::Across;
@@ -53,6 +57,7 @@ use call::{Call, State};
 use compact_str::CompactString;
 use ending::Ending;
 use hotline_base::{Epoch, Mono, Partition, TimerWheel};
+use hotline_ivr::run::io::Failure;
 use hotline_media::command::{Event as MediaEvent, LegRef};
 use hotline_routing::{
     AgentRef, CallRef, Input as Routed, Output as RoutingOutput, QueueRef, Refusal, Request,
@@ -83,6 +88,8 @@ pub(crate) enum Why {
     Unacknowledged(ServerId),
     /// A waiting caller is told where it stands.
     Place,
+    /// A flow waits for something.
+    Flow,
     /// What a single-phone agent has typed is looked at without waiting for more.
     Keys,
 }
@@ -123,6 +130,10 @@ pub(crate) struct Index {
     connections: BTreeMap<ConnectionId, BTreeSet<u32>>,
     /// Deadlines.
     timers: TimerWheel<(u32, Why)>,
+    /// The number given to a recording last.
+    last_recording: u32,
+    /// Languages that callers are remembered to speak.
+    languages: Languages,
     /// Notices that were given since the configuration last changed, and need no repetition.
     noticed: BTreeSet<String>,
     /// Held lines by employee ID.
@@ -513,6 +524,12 @@ impl Calls {
                 self.forgotten(cx, call, Ending::of(ReleaseReason::TooManyHops), "all_busy");
             }
             RoutingOutput::AgentUnavailable { call, why, .. } => {
+                let failure = flow::failure_of(why);
+                let failed =
+                    self.with_ref(cx, call, |call, step| call.transfer_failed(step, failure));
+                if failed == Some(true) {
+                    return;
+                }
                 self.forgotten(cx, call, Ending::unavailable(why), "all_busy");
             }
             RoutingOutput::Refused { request, why } => self.refused(cx, request, why),
@@ -536,6 +553,12 @@ impl Calls {
         match request {
             Request::Arrived(call) | Request::ArrivedForAgent(call) => {
                 cx.notice(format!("a call found no place in routing: {why}"));
+                let failed = self.with_ref(cx, call, |call, step| {
+                    call.transfer_failed(step, Failure::Unavailable)
+                });
+                if failed == Some(true) {
+                    return;
+                }
                 self.forgotten(cx, call, Ending::of(ReleaseReason::NoCapacity), "fault");
             }
             Request::Answered(offer) => {
@@ -579,11 +602,28 @@ impl Calls {
                 let lasted = Duration::from_millis(u64::from(duration_ms));
                 call.digit_heard(step, side, digit, source.into(), lasted);
             }
+            MediaEvent::Recorded { recording, duration_ms, reason, .. } => {
+                call.recorded(step, recording, duration_ms, reason);
+            }
             // A learned source is the worker's affair.
-            MediaEvent::Recorded { .. }
-            | MediaEvent::SourceLearned { .. }
-            | MediaEvent::Granted { .. } => {}
+            MediaEvent::SourceLearned { .. } | MediaEvent::Granted { .. } => {}
         });
+    }
+
+    /// What a call, by its serial number, had done outside is done.
+    pub(crate) fn effect_done(
+        &mut self,
+        cx: &mut Context<'_>,
+        serial: u32,
+        id: EffectId,
+        done: EffectDone,
+    ) {
+        self.with(cx, serial, |call, step| call.effect_done(step, id, done));
+    }
+
+    /// A caller is remembered to speak a language.
+    pub(crate) fn remember_language(&mut self, caller: &str, language: &str) {
+        self.index.languages.remember(caller, language);
     }
 
     /// Acts upon every deadline that has passed.
@@ -599,6 +639,9 @@ impl Calls {
                 }
                 Why::Progress => {
                     self.with(cx, serial, |call, step| call.progress_due(step));
+                }
+                Why::Flow => {
+                    self.with(cx, serial, |call, step| call.flow_due(step, timer));
                 }
                 Why::Place => {
                     self.with(cx, serial, |call, step| call.tell_place(step));

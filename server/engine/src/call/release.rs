@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// How long a record waits for the media workers' last reports.
 pub(crate) const REPORTS_MAX: Duration = Duration::from_millis(200);
+/// The same while a message is being recorded, whose file must be complete.
+const RECORDED_MAX: Duration = Duration::from_secs(10);
 
 impl Call {
     /// Ends the call. `gone` is the side that has ended its dialog itself.
@@ -49,8 +51,10 @@ impl Call {
         self.release_caller(step, &ending, gone);
         self.tell_routing(step);
         self.state = State::Releasing;
+        let reports = if self.recordings.is_empty() { REPORTS_MAX } else { RECORDED_MAX };
+        self.arm(step, reports);
+        self.hang_up_flow(step);
         self.checkpoint(step, Point::Released);
-        self.arm(step, REPORTS_MAX);
         if let Some(timer) = self.progress_timer.take() {
             step.index.timers.cancel(timer);
         }
@@ -131,16 +135,33 @@ impl Call {
             }
             (Side::Agent, None) => {}
         }
-        let agent = self.agent.as_ref();
-        let all = self.caller.leg.media.statistics().is_some()
-            && agent.is_none_or(|agent| agent.media.statistics().is_some());
-        if all && matches!(self.state, State::Releasing) {
-            self.finish(step);
-        } else if !matches!(self.state, State::Releasing | State::Over) {
+        self.finish_if_told(step);
+        if !matches!(self.state, State::Releasing | State::Over) {
             // A worker closes a leg only when told to; if it does so by itself, nothing is heard.
             step.cx.notice(format!("call {}: a media leg was closed by its worker", self.id));
             self.release(step, Ending::of(ReleaseReason::ProtocolError), None);
         }
+    }
+
+    /// Ends the call once everything that belongs into its record is known: the last reports, the
+    /// messages left, and what the hang-up branch of its flow does.
+    pub fn finish_if_told(&mut self, step: &mut Step<'_, '_>) {
+        if !matches!(self.state, State::Releasing) || self.flow.is_some() {
+            return;
+        }
+        let agent = self.agent.as_ref();
+        let told = self.caller.leg.media.statistics().is_some()
+            && agent.is_none_or(|agent| agent.media.statistics().is_some())
+            && self.recordings.is_empty();
+        if told || self.reports_due {
+            self.finish(step);
+        }
+    }
+
+    /// Reports are waited for no longer.
+    pub fn reports_are_due(&mut self, step: &mut Step<'_, '_>) {
+        self.reports_due = true;
+        self.finish_if_told(step);
     }
 
     /// A media worker could not connect the two legs: nobody would hear anybody.
@@ -157,6 +178,7 @@ impl Call {
             return;
         }
         self.state = State::Over;
+        self.drop_flow(step);
         if let Some(timer) = self.timer.take() {
             step.index.timers.cancel(timer);
         }

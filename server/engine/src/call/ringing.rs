@@ -39,7 +39,8 @@ impl Call {
         queue: Option<QueueRef>,
         offer_time: Duration,
     ) {
-        if !self.waits(step) {
+        // A flow may have taken the caller elsewhere before routing was heard.
+        if step.cx.routing.offer_of(self.call_ref()) != Some(id) || !self.waits(step) {
             return;
         }
         let Some(employee_id) = step.employee_id(agent) else {

@@ -44,10 +44,23 @@ impl Waiting {
 }
 
 impl Call {
+    /// The caller has come into a queue: its flow runs, or its tone plays.
+    pub fn begin_waiting(&mut self, step: &mut Step<'_, '_>) {
+        let settings = self.queue.and_then(|queue| step.cx.routing.queue_settings(queue));
+        let flow = settings.and_then(|settings| match &settings.waiting {
+            WaitMethod::Flow(name) => Some(name.clone()),
+            WaitMethod::Default | WaitMethod::Tone(_) => None,
+        });
+        if !flow.is_some_and(|name| self.enter_waiting_flow(step, &name)) {
+            self.play_wait_tone(step);
+            self.arm_place(step, Duration::ZERO);
+        }
+    }
+
     /// The caller hears what waiting callers of its queue hear. An announcement is not cut off: its
     /// end comes back here.
     pub fn play_wait_tone(&mut self, step: &mut Step<'_, '_>) {
-        if !self.caller.hears() || self.waiting.told.is_some() {
+        if !self.caller.hears() || self.waiting.told.is_some() || self.flow_speaks() {
             return;
         }
         let tone = self.wait_tone(step);
