@@ -5,15 +5,17 @@
 //!                             │
 //!                      program::Flows ── run ──▶ what is said, done, and where the call goes
 //! ```
-//! Owns: the flow ([`model`]) and its expressions ([`expr`]), what is ready to run ([`program`]),
+//! Owns: the flow ([`model`]) and its expressions ([`expr`]), how it is read ([`read`]), what is ready to run ([`program`]),
 //! the running of it ([`run`]), working times
 //! ([`schedule`]), and [`say`], from a value to the recorded units that speak it. Does
 //! not own: audio (the media crate), calls (the engine).
 #![forbid(unsafe_code)]
 
 pub mod expr;
+pub mod fault;
 pub mod model;
 pub mod program;
+pub mod read;
 pub mod run;
 pub mod say;
 pub mod schedule;

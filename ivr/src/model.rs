@@ -1,10 +1,13 @@
-//! [`Flow`]: an IVR flow as it is written, in TOML or JSON.
+//! [`Flow`]: an IVR flow as it is written, in TOML or JSON. As JSON ([`Serialize`]) it is what
+//! [`crate::read::flow`] reads again.
 //!
 //! Owns: the node kinds and their fields, with units, ranges and defaults. Does not own: reading
 //! them with good errors ([`crate::read`]), what is wrong between nodes ([`crate::check`]), what
 //! they do ([`crate::run`]).
 //!
 //! An *edge* is the name of a node. An *expression* is text in the language of [`crate::expr`].
+
+mod written;
 
 use crate::expr::Expr;
 use serde::Serialize;
@@ -89,8 +92,7 @@ impl Value {
 }
 
 /// One thing that is said.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Speech {
     /// A recorded prompt; as plain text in a file.
     Prompt(String),
@@ -182,6 +184,7 @@ pub enum Node {
         /// Most digits: 1–64.
         max: u8,
         /// The digit that ends it, not part of it; default `#`, none if empty.
+        #[serde(serialize_with = "written::terminator")]
         terminator: Option<char>,
         /// What must hold of the variable; else it counts as no match.
         valid: Option<Expr>,
@@ -202,8 +205,10 @@ pub enum Node {
     /// Sets variables, and data that travel with the call.
     Set {
         /// Variables and their new values, in order.
+        #[serde(serialize_with = "written::ordered")]
         values: Vec<(Name, Expr)>,
         /// Attached data (1–32 keys of 1–32 characters, values of at most 256), in order.
+        #[serde(serialize_with = "written::ordered")]
         data: Vec<(String, Expr)>,
         /// Edge.
         next: Name,
@@ -353,8 +358,7 @@ pub struct Case {
 }
 
 /// Where a [`Node::Transfer`] leads.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Target {
     /// A skill queue by name.
     SkillQueue(String),

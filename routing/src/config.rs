@@ -7,6 +7,7 @@
 
 use crate::number::NumberRules;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Everything routing knows of one tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub struct Config {
     pub called_routes: Vec<CalledRoute>,
     /// Names of the flows that are published; what may be referred to.
     pub flows: Vec<String>,
+    /// The queues that flows transfer callers to by name, flow by flow: overflow to a flow may come
+    /// back through them.
+    pub flow_queues: BTreeMap<String, Vec<String>>,
     /// Names of the working times; what may be referred to.
     pub working_times: Vec<String>,
     /// How a dialled number is normalised when the trunk has no rules of its own.

@@ -168,8 +168,30 @@ impl Config {
         }
     }
 
+    /// Where the policies of a queue may bring a caller: the policy's key, what it names, the queue.
+    /// Of a flow: the queues that it transfers to.
+    fn onward<'a>(
+        &'a self,
+        queue: &'a SkillQueue,
+        names: &Names<'a>,
+    ) -> Vec<(&'static str, &'a str, &'a SkillQueue)> {
+        let mut onward = Vec::new();
+        for (field, policy) in policies(queue) {
+            let (name, queues) = match policy {
+                Policy::Release { .. } => continue,
+                Policy::SkillQueue(name) => (name, std::slice::from_ref(name)),
+                Policy::Flow(name) => {
+                    (name, self.flow_queues.get(name).map_or(&[][..], Vec::as_slice))
+                }
+            };
+            let known = queues.iter().filter_map(|queue| names.queues.get(queue.as_str()).copied());
+            onward.extend(known.map(|queue| (field, name.as_str(), queue)));
+        }
+        onward
+    }
+
     /// Chains of overflow that return: reported, since the hop limit ends them at run time.
-    fn check_chains(&self, names: &Names<'_>, faults: &mut Faults) {
+    fn check_chains<'a>(&'a self, names: &Names<'a>, faults: &mut Faults) {
         // Each queue once: 0 not seen, 1 on the path, 2 done.
         let mut marks: BTreeMap<&str, u8> = BTreeMap::new();
         for start in &self.queues {
@@ -179,15 +201,14 @@ impl Config {
             }
             marks.insert(&start.name, 1);
             while let Some((queue, edge)) = path.last_mut() {
-                let Some((field, policy)) = policies(queue).into_iter().nth(*edge) else {
+                let Some((field, to, next)) = self.onward(queue, names).into_iter().nth(*edge)
+                else {
                     marks.insert(&queue.name, 2);
                     path.pop();
                     continue;
                 };
                 *edge += 1;
-                let Policy::SkillQueue(to) = policy else { continue };
-                let Some(next) = names.queues.get(to.as_str()) else { continue };
-                match marks.get(to.as_str()).copied().unwrap_or(0) {
+                match marks.get(next.name.as_str()).copied().unwrap_or(0) {
                     0 => {
                         marks.insert(&next.name, 1);
                         path.push((next, 0));

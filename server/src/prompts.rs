@@ -155,17 +155,17 @@ impl Catalogue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hotline_ivr::say;
 
     #[test]
     fn the_standard_prompts_are_all_there_and_whole() {
         let loaded = Catalogue::default().load(None, &[(Partition(1), "/nowhere".into())]);
         assert_eq!(loaded.broken, Vec::<String>::new());
-        let english = &loaded.tenants[&Partition(1)]["en"];
-        for name in ["employee_id", "all_busy", "queue_full", "no_agents", "fault"] {
-            assert!(english.contains_key(name), "{name}");
-        }
-        for digit in 0..10 {
-            assert!(english.contains_key(&format!("digit_{digit}")));
+        for language in say::languages() {
+            let names: BTreeSet<&str> =
+                loaded.tenants[&Partition(1)][language].keys().map(String::as_str).collect();
+            let wanted = say::SENTENCES.iter().copied().chain(say::units(language)).collect();
+            assert_eq!(names, wanted, "{language}");
         }
     }
 

@@ -15,6 +15,8 @@ mod functions;
 mod lex;
 mod parse;
 pub mod template;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use functions::FUNCTIONS;

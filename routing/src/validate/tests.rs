@@ -144,3 +144,105 @@ fn a_chain_that_returns_is_a_warning() {
     config.queues[0].on_busy = Policy::SkillQueue("a".into());
     assert!(config.validate().iter().any(|fault| fault.severity == Severity::Error));
 }
+
+#[test]
+fn a_chain_may_return_through_a_flow() {
+    let mut config = good();
+    config.flows = vec!["sorry".into(), "again".into()];
+    config.queues[0].on_timeout = Policy::Flow("sorry".into());
+    config.queues[1].on_busy = Policy::Flow("again".into());
+    config.flow_queues = [("sorry".into(), vec!["b".into()])].into();
+    assert_eq!(config.validate(), []);
+    config.flow_queues.insert("again".into(), vec!["v".into(), "a".into(), "gone".into()]);
+    let lines: Vec<String> = config.validate().iter().map(Fault::to_string).collect();
+    let expected = "skill_queue \"b\": on_busy = \"again\"; allowed a chain of overflow that does \
+                    not return";
+    assert_eq!(lines, [expected]);
+    assert_eq!(config.validate()[0].severity, Severity::Warning);
+}
+
+#[test]
+fn working_times_drafts_and_announcements_are_checked() {
+    let check = |change: fn(&mut Config), severity: Severity, expected: &str| {
+        let mut config = good();
+        config.working_times = vec!["office".into()];
+        change(&mut config);
+        let faults = config.validate();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert_eq!((faults[0].severity, faults[0].to_string().as_str()), (severity, expected));
+    };
+    use Severity::{Error, Warning};
+    check(
+        |c| c.called_routes[0].working_time = Some("never".into()),
+        Error,
+        "called_route \"12345/1\": working_time = \"never\"; allowed the name of a working time",
+    );
+    check(
+        |c| {
+            c.called_routes[0].working_time = Some("office".into());
+            c.called_routes[0].out_of_hours = Some(Destination::SkillQueue("v".into()));
+        },
+        Error,
+        "called_route \"12345/1\": out_of_hours.skill_queue = \"v\"; allowed queues that voice \
+         access codes may reach",
+    );
+    check(
+        |c| c.called_routes[0].out_of_hours = Some(Destination::SkillQueue("b".into())),
+        Warning,
+        "called_route \"12345/1\": out_of_hours = \"set\"; allowed nothing without working_time: \
+         the route is always open",
+    );
+    check(
+        |c| c.queues[0].draft = true,
+        Warning,
+        "called_route \"12345/1\": skill_queue = \"a\"; allowed a skill queue that is no draft; \
+         only test callers get there",
+    );
+    check(
+        |c| {
+            c.queues[0].on_busy = Policy::SkillQueue("b".into());
+            c.queues[1].draft = true;
+        },
+        Warning,
+        "skill_queue \"a\": on_busy = \"b\"; allowed a skill queue that is no draft; only test \
+         callers get there",
+    );
+    check(
+        |c| c.queues[0].announce_every_s = 4,
+        Error,
+        "skill_queue \"a\": announce_every_s = 4; allowed 5–3600 (seconds), or 0: never",
+    );
+    // Drafts among themselves, and a draft that overflows to what is published, are as they are.
+    let mut config = good();
+    config.called_routes[0].draft = true;
+    config.queues[0].draft = true;
+    config.queues[0].on_busy = Policy::SkillQueue("b".into());
+    assert_eq!(config.validate(), []);
+}
+
+/// Each row of domain.md's table of types.
+#[test]
+fn overflow_keeps_to_the_type_of_the_queue() {
+    use QueueType as Q;
+    let types = [Q::Voice, Q::Video, Q::Multimedia, Q::VoiceClickToDial, Q::VideoClickToDial];
+    for from in types {
+        let allowed = |policy: Policy, to: QueueType| {
+            let mut config = good();
+            config.flows = vec!["f".into()];
+            let queue = |name: &str, kind| SkillQueue {
+                name: name.into(),
+                description: "d".into(),
+                kind,
+                ..SkillQueue::default()
+            };
+            config.queues.push(SkillQueue { on_busy: policy, ..queue("from", from) });
+            config.queues.push(queue("to", to));
+            config.validate().is_empty()
+        };
+        for to in types {
+            assert_eq!(allowed(Policy::SkillQueue("to".into()), to), from == to, "{from:?} {to:?}");
+        }
+        assert_eq!(allowed(Policy::Flow("f".into()), from), from != Q::Multimedia, "{from:?}");
+        assert!(allowed(Policy::default(), from));
+    }
+}

@@ -64,6 +64,7 @@ pub fn shown(record: &CallRecord, zone: &TimeZone) -> JsonValue {
         "sip_status": record.sip_status,
         "released_by": record.released_by,
         "reason": record.reason,
+        "test": record.test,
         "caller_media": record.caller_media,
         "agent_media": record.agent_media,
     })

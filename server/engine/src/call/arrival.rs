@@ -435,6 +435,7 @@ fn new_record(
         (_, Some(Destination::SkillQueue(name))) => Some(format!("skill_queue {name:?}")),
         (_, Some(Destination::Flow(name))) => Some(format!("flow {name:?}")),
         (_, Some(Destination::Agent(employee_id))) => Some(format!("agent {employee_id:?}")),
+        (Target::Closed, None) => Some(String::from("release \"closed\"")),
         (Target::Agent(agent), None) => {
             step.employee_id(*agent).map(|employee_id| format!("agent {employee_id:?}"))
         }

@@ -151,11 +151,26 @@ fn prompts() -> BTreeMap<String, Prompt> {
     let names = ["all_busy", "queue_full", "no_agents", "fault", "employee_id"];
     let digits = (0..10).map(|digit| format!("digit_{digit}"));
     let names = names.map(String::from).into_iter().chain(digits);
+    let more = ["closed", "you_are_number", "in_the_queue", "agents_available"].map(String::from);
+    let numbers = (0..10).map(|number| format!("number_{number}"));
+    let names = names.chain(more).chain(numbers);
     let prompt = |(at, name): (usize, String)| {
         let asset = AssetId(FIRST_PROMPT.0 + at as u32);
         (name, Prompt { asset, duration_ms: PROMPT_MS })
     };
     names.enumerate().map(prompt).collect()
+}
+
+/// Changes the routing part of a configuration.
+pub fn route_with(config: &mut TenantConfig, change: impl FnOnce(&mut hotline_routing::Config)) {
+    change(Arc::make_mut(&mut config.routing));
+}
+
+/// Changes one queue of a configuration.
+pub fn queue_with(config: &mut TenantConfig, name: &str, change: impl FnOnce(&mut SkillQueue)) {
+    route_with(config, |routing| {
+        change(routing.queues.iter_mut().find(|queue| queue.name == name).unwrap());
+    });
 }
 
 fn settings() -> EngineSettings {
@@ -483,6 +498,36 @@ impl World {
         self.hears(leg).as_deref() == Some(&[PlayItem::Asset(WAIT_TONE)])
     }
 
+    /// What sounds below what a leg is played.
+    pub fn music_below(&self, leg: LegRef) -> Option<AssetId> {
+        let playing = *self.worker.playing.get(&leg)?;
+        self.commands.iter().rev().find_map(|command| match command {
+            Command::Play { leg: of, play, background, .. } if (*of, *play) == (leg, playing) => {
+                Some(*background)
+            }
+            _ => None,
+        })?
+    }
+
+    /// The one tone that a leg hears.
+    pub fn tone(&self, leg: LegRef) -> Option<AssetId> {
+        match self.hears(leg)?[..] {
+            [PlayItem::Asset(asset)] => Some(asset),
+            _ => None,
+        }
+    }
+
+    /// Puts a changed configuration into force.
+    pub fn configure(&mut self, config: TenantConfig) {
+        let directory = Directory {
+            version: config.version,
+            tenants: vec![Arc::new(config)],
+            trunks: Vec::new(),
+            default_tenant: Some(TENANT),
+        };
+        self.handle(Input::ConfigChanged { directory: Arc::new(directory) });
+    }
+
     /// The peer of a leg presses keys, one after the other.
     pub fn press(&mut self, leg: LegRef, keys: &str) {
         for digit in keys.chars() {
@@ -504,6 +549,22 @@ impl World {
     /// Open legs in the order of their numbers.
     pub fn legs(&self) -> Vec<LegRef> {
         self.worker.open.keys().copied().collect()
+    }
+
+    /// The worker says that a peer has sent nothing for the limit.
+    pub fn silent(&mut self, leg: LegRef) {
+        self.handle(Input::Media(MediaEvent::Silent { leg, for_s: 60 }));
+    }
+
+    /// The journal's states of an agent: `talking → holding (held)`.
+    pub fn states(&self, employee_id: &str) -> Vec<String> {
+        let state = |event: &Event| match &event.kind {
+            EventKind::AgentState { agent, from, to, reason, .. } if agent == employee_id => {
+                Some(format!("{from} → {to} ({})", reason.as_deref().unwrap_or_default()))
+            }
+            _ => None,
+        };
+        self.events.iter().filter_map(state).collect()
     }
 
     pub fn media_worker_dies(&mut self) {
