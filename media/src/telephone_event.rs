@@ -46,6 +46,11 @@ pub fn event_of(digit: char) -> Option<u8> {
     DIGITS.iter().position(|&known| char::from(known) == digit).map(|event| event as u8)
 }
 
+/// The event codes of digits, as bits; what is no digit is left out.
+pub fn events_of(digits: &str) -> u16 {
+    digits.chars().filter_map(event_of).fold(0, |bits, event| bits | 1 << event)
+}
+
 /// One payload (RFC 4733 §2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventPayload {

@@ -29,6 +29,8 @@ pub enum Feeder {
     Digits,
     /// The other leg of a bridge.
     Bridge,
+    /// The other legs of a conference.
+    Conference,
 }
 
 /// Where the forwarded source's newest packet lies on the timeline.

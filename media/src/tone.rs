@@ -71,6 +71,23 @@ pub fn dtmf_frequencies(digit: char) -> Option<(f64, f64)> {
     Some((DTMF_LOW_HZ[key / 4], DTMF_HIGH_HZ[key % 4]))
 }
 
+/// The four frequencies of the keypad's rows, then the four of its columns, in Hz.
+pub fn dtmf_rows_and_columns_hz() -> [f64; 8] {
+    let [a, b, c, d] = DTMF_LOW_HZ;
+    let [e, f, g, h] = DTMF_HIGH_HZ;
+    [a, b, c, d, e, f, g, h]
+}
+
+/// The digit of a row and a column of the keypad, each 0–3.
+pub fn dtmf_digit(row: usize, column: usize) -> Option<char> {
+    (column < 4).then(|| KEYPAD.get(row * 4 + column)).flatten().map(|&digit| char::from(digit))
+}
+
+/// Amplitude of a sine of this level in 16-bit samples.
+pub fn amplitude(level_dbm0: f64) -> f64 {
+    AMPLITUDE_0_DBM0 * 10f64.powf(level_dbm0 / 20.0)
+}
+
 /// How loud one frequency is in a window of samples, in dBm0 (Goertzel); -100 for nothing.
 /// A window of 20 ms tells frequencies 50 Hz apart.
 pub fn level_dbm0(samples: &[i16], frequency_hz: f64) -> f64 {
@@ -105,7 +122,7 @@ fn decibels(amplitude: f64) -> f64 {
 
 fn shaped(frequencies_hz: &[f64], level_dbm0: f64, ms: u32, edge: usize) -> Vec<i16> {
     let length = samples_in(ms);
-    let amplitude = AMPLITUDE_0_DBM0 * 10f64.powf(level_dbm0 / 20.0);
+    let amplitude = amplitude(level_dbm0);
     let edge = edge.min(length / 2).max(1);
     (0..length)
         .map(|n| {

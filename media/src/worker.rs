@@ -1,15 +1,17 @@
 //! The media plane of one worker: every leg on its ports, driven by commands, packets and a clock.
 //!
-//! Owns: which port serves which leg, what each leg sends and hears, bridges, plays, digits, RTCP,
-//! silence and statistics; ports' rest after use. Does not own: sockets, the clock, files, or any
+//! Owns: which port serves which leg, what each leg sends and hears, bridges, conferences, plays,
+//! recordings, digits, RTCP, silence and statistics; ports' rest after use. Does not own: sockets, the clock, files, or any
 //! decision about calls.
 //!
 //! Drive it so: [`Worker::handle`] each command, [`Worker::receive`] and [`Worker::receive_rtcp`]
 //! each datagram, [`Worker::tick`] each of the [`PHASES`] phases once every 20 ms, one millisecond
-//! apart; after each, drain [`Worker::poll_event`]. Packets leave through the [`Sink`] handed in.
+//! apart; after each, drain [`Worker::poll_piece`] and then [`Worker::poll_event`]. Packets leave through the [`Sink`] handed in.
 //! A bridge joins two legs of one worker: the engine takes both ports from the same one.
 
 mod commands;
+mod conference;
+mod ear;
 mod leg;
 mod pace;
 mod playing;
@@ -19,12 +21,16 @@ mod source;
 mod tests;
 mod tick;
 
+pub use conference::LEGS as CONFERENCE_LEGS;
+pub use ear::PIECES_MAX;
 pub use receive::Received;
 
 use crate::asset::{Asset, Library};
 use crate::command::{Event, LegRef, PortGrant};
+use crate::recording::Piece;
 use crate::rtp::PACKET_BYTES_MAX;
 use crate::{telephone_event, tone};
+use conference::Conference;
 use hotline_base::{Mono, Rng, SecretMap};
 use leg::Leg;
 use std::collections::VecDeque;
@@ -41,6 +47,8 @@ pub const GRANT_BATCH: usize = 64;
 /// Digits and sources are no longer reported while this many events wait to be polled; what the
 /// engine must hear (ends of plays, closed legs, ports) always is.
 pub const EVENTS_MAX: usize = 65_536;
+/// Samples of one tick.
+const TICK_SAMPLES: u32 = 160;
 /// How long an in-band digit sounds, in ms.
 const IN_BAND_DIGIT_MS: u32 = 120;
 
@@ -92,6 +100,10 @@ pub struct Worker {
     phases: [Vec<u32>; PHASES],
     resting: VecDeque<(Mono, u32)>,
     events: VecDeque<Event>,
+    conferences: Vec<Conference>,
+    conferences_made: u64,
+    /// Of recordings, not taken yet.
+    pieces: VecDeque<Piece>,
     cname: [u8; 16],
     /// In-band tones of the digits, by event code.
     digit_tones: [Asset; 16],
@@ -135,6 +147,9 @@ impl Worker {
             phases: Default::default(),
             resting: VecDeque::new(),
             events: VecDeque::new(),
+            conferences: Vec::new(),
+            conferences_made: 0,
+            pieces: VecDeque::new(),
             cname,
             digit_tones,
             scratch: Box::new([0; PACKET_BYTES_MAX]),

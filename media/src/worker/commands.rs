@@ -5,9 +5,10 @@ use super::playing::Playing;
 use super::source::Source;
 use super::{Channel, PHASES, PortIndex, Sink, Worker};
 use crate::command::{
-    Command, Event, LegRef, LegStatistics, PlayEnd, PlayId, PlayItem, PortGrant, RecordEnd,
-    StreamParameters,
+    AssetId, Command, DigitSource, Event, LegRef, LegStatistics, PlayEnd, PlayId, PortGrant,
+    RecordEnd, StreamParameters,
 };
+use crate::recording::Ends;
 use crate::rtcp;
 use crate::timeline::{Feeder, Timeline};
 use hotline_base::{Mono, Now};
@@ -22,8 +23,10 @@ impl Worker {
                 self.open(now, leg, port, silence_limit_s, sink);
             }
             Command::SetRemote { leg, stream } => self.set_remote(now.mono, leg, stream),
-            Command::Play { leg, play, items, repeat, stop_on, .. } => {
-                self.play(leg, play, &items, repeat, &stop_on);
+            Command::Play { leg, play, items, repeat, stop_on, background } => {
+                let playing = Playing::new(&self.library, play, &items, repeat, &stop_on);
+                let playing = playing.and_then(|playing| self.over(playing, background));
+                self.play(leg, play, playing);
             }
             Command::Stop { leg, play } => self.stop(leg, play),
             Command::Bridge { a, b } => self.bridge(a, b),
@@ -39,15 +42,18 @@ impl Worker {
                     leg.digits_out.push(&digits);
                 }
             }
-            Command::SetDigits { .. } | Command::StopRecord { .. } | Command::Leave { .. } => {}
-            Command::Record { leg, recording, .. } => {
-                let reason = RecordEnd::Failed;
-                let event = Event::Recorded { leg, recording, duration_ms: 0, reason };
-                self.events.push_back(event);
+            Command::SetDigits { leg, relay, in_band } => self.set_digits(leg, relay, in_band),
+            Command::Record { leg, partition, recording, max_ms, silence_ms, stop_on } => {
+                let ends = Ends { max_ms, silence_ms, stop_on };
+                self.record(now.mono, leg, (partition, recording), &ends);
             }
-            Command::Conference { legs } => {
-                if let (Some(leg), Some(other)) = (legs.first(), legs.last()) {
-                    self.events.push_back(Event::NotBridged { leg: *leg, other: *other });
+            Command::StopRecord { leg, recording } => {
+                self.stop_recording(leg, recording, RecordEnd::Stopped);
+            }
+            Command::Conference { legs } => self.confer(&legs),
+            Command::Leave { leg } => {
+                if let Some(place) = self.place_of(leg) {
+                    self.leave(place);
                 }
             }
             Command::Close { leg } => {
@@ -118,25 +124,25 @@ impl Worker {
         leg.report_at.get_or_insert(first_report);
     }
 
-    fn play(
-        &mut self,
-        reference: LegRef,
-        play: PlayId,
-        items: &[PlayItem],
-        repeat: bool,
-        stop_on: &str,
-    ) {
-        let Some(place) = self.place_of(reference) else {
+    /// Puts the background under a play; `None` if there is no such asset.
+    fn over(&self, mut playing: Playing, background: Option<AssetId>) -> Option<Playing> {
+        let known = background.is_none_or(|id| playing.over(&self.library, id));
+        known.then_some(playing)
+    }
+
+    fn play(&mut self, reference: LegRef, play: PlayId, mut playing: Option<Playing>) {
+        let Some(leg) = self.place_of(reference).and_then(|place| self.leg_mut(place)) else {
             return self.play_ended(reference, play, PlayEnd::Failed);
         };
-        let playing = Playing::new(&self.library, play, items, repeat, stop_on);
-        let Some(leg) = self.leg_mut(place) else { return };
         let replaced = leg.playing.take();
+        if let (Some(playing), Some(replaced)) = (&mut playing, &replaced) {
+            playing.follow(replaced);
+        }
         let failed = playing.is_none();
         // The first packet is due at the leg's next phase, however long it is.
         leg.credit = u32::MAX;
         leg.playing = playing;
-        if let Some(replaced) = replaced {
+        if let Some(replaced) = replaced.filter(Playing::is_untold) {
             self.play_ended(reference, replaced.play, PlayEnd::Replaced);
         }
         if failed {
@@ -148,8 +154,30 @@ impl Worker {
         let Some(leg) = self.place_of(reference).and_then(|place| self.leg_mut(place)) else {
             return;
         };
-        if leg.playing.take_if(|playing| playing.play == play).is_some() {
+        let stopped = leg.playing.take_if(|playing| playing.play == play);
+        if stopped.is_some_and(|stopped| stopped.is_untold()) {
             self.play_ended(reference, play, PlayEnd::Stopped);
+        }
+    }
+
+    /// A leg's play is over; its music goes on alone.
+    pub(super) fn end_play(&mut self, place: u32, reason: PlayEnd) {
+        let Some(leg) = self.leg_mut(place) else { return };
+        let reference = leg.reference;
+        let Some(playing) = leg.playing.as_mut().filter(|playing| playing.is_untold()) else {
+            return;
+        };
+        let play = playing.play;
+        if !playing.goes_on_alone() {
+            leg.playing = None;
+        }
+        self.play_ended(reference, play, reason);
+    }
+
+    /// Music that went on alone makes room for voices.
+    pub(super) fn end_music(&mut self, place: u32) {
+        if let Some(leg) = self.leg_mut(place) {
+            leg.playing.take_if(|playing| !playing.is_untold());
         }
     }
 
@@ -161,8 +189,11 @@ impl Worker {
         if a == b || self.leg(a).is_some_and(|leg| leg.peer == Some(b)) {
             return;
         }
-        self.part(a);
-        self.part(b);
+        for one in [a, b] {
+            self.leave(one);
+            self.part(one);
+            self.end_music(one);
+        }
         for (one, other) in [(a, b), (b, a)] {
             if let Some(leg) = self.leg_mut(one) {
                 leg.peer = Some(other);
@@ -170,7 +201,7 @@ impl Worker {
         }
     }
 
-    fn part(&mut self, place: u32) {
+    pub(super) fn part(&mut self, place: u32) {
         let Some(peer) = self.leg_mut(place).and_then(|leg| leg.peer.take()) else { return };
         if let Some(leg) = self.leg_mut(peer) {
             leg.peer = None;
@@ -179,7 +210,9 @@ impl Worker {
 
     fn close(&mut self, now: Now, place: u32, sink: &mut dyn Sink) {
         self.part(place);
+        self.leave(place);
         self.send_report(now, place, true, sink);
+        self.end_recording(place, RecordEnd::LegClosed);
         let Some(mut leg) = self.ports.get_mut(place as usize).and_then(|port| port.leg.take())
         else {
             return;
@@ -193,9 +226,13 @@ impl Worker {
             moved.place_in_phase = leg.place_in_phase;
         }
         if let Some(ended) = leg.digits_in.finish() {
-            Self::report_digit(&mut self.events, leg.reference, ended);
+            self.report_digit(leg.reference, ended, DigitSource::Rtp);
         }
-        if let Some(playing) = leg.playing.take() {
+        let detector = leg.ear.take().and_then(|ear| ear.detector);
+        if let Some(ended) = detector.and_then(|mut detector| detector.finish()) {
+            self.report_digit(leg.reference, ended, DigitSource::InBand);
+        }
+        if let Some(playing) = leg.playing.take().filter(Playing::is_untold) {
             self.play_ended(leg.reference, playing.play, PlayEnd::LegClosed);
         }
         let statistics = leg.statistics();

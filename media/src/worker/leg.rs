@@ -1,5 +1,6 @@
 //! One leg: a stream, its timeline, and what feeds it.
 
+use super::ear::Ear;
 use super::pace::Pace;
 use super::playing::Playing;
 use super::source::Source;
@@ -33,6 +34,10 @@ pub struct Leg {
     pub timeline: Timeline,
     pub reception: Reception,
     pub digits_in: Receiver,
+    /// Whether its digits are passed on.
+    pub relay: bool,
+    /// Who listens to its peer, if anybody does.
+    pub ear: Option<Box<Ear>>,
     pub digits_out: Sender,
     /// The timestamp of the event being sent.
     pub event_begin: u32,
@@ -68,6 +73,8 @@ impl Leg {
             timeline,
             reception: Reception::default(),
             digits_in: Receiver::default(),
+            relay: true,
+            ear: None,
             digits_out: Sender::default(),
             event_begin: 0,
             tone: None,

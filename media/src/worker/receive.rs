@@ -3,13 +3,12 @@
 use super::leg::{Kind, Leg, kind_of};
 use super::source::Verdict;
 use super::{Channel, PortIndex, Sink, Worker};
-use crate::command::{Codec, DigitSource, Event, LegRef, PlayEnd};
+use crate::command::{Codec, DigitSource, Event};
 use crate::reception::Arrival;
 use crate::rtcp::{self, RtcpPacket};
 use crate::rtp::{Header, Packet};
 use crate::telephone_event::{EventPayload, EventStamp, Recognised};
 use hotline_base::Mono;
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 /// What a datagram on an RTP port was.
@@ -70,8 +69,10 @@ impl Worker {
         match kind {
             Kind::Audio(codec) => {
                 leg.reception.timing(now, packet.header.timestamp);
+                let listened = leg.ear.is_some();
+                let muted = listened && self.listen(now, port.0, codec, &packet);
                 if let Some(peer) = peer {
-                    self.forward_audio(now, peer, codec, &packet, sink);
+                    self.forward_audio(now, peer, (codec, muted), &packet, sink);
                 }
                 Received::Audio { codec, header: packet.header, payload: packet.payload }
             }
@@ -118,7 +119,7 @@ impl Worker {
         &mut self,
         now: Mono,
         to: u32,
-        codec: Codec,
+        (codec, muted): (Codec, bool),
         packet: &Packet<'_>,
         sink: &mut dyn Sink,
     ) {
@@ -137,6 +138,11 @@ impl Worker {
             return;
         };
         let payload = match codec.conversion_to(stream.codec) {
+            _ if muted => {
+                let Some(silence) = self.scratch.get_mut(..length) else { return };
+                silence.fill(stream.codec.silence());
+                silence
+            }
             None => packet.payload,
             Some(table) => {
                 let Some(converted) = self.scratch.get_mut(..length) else { return };
@@ -165,14 +171,18 @@ impl Worker {
         let Some(leg) = self.leg_mut(place) else { return };
         let found = leg.digits_in.receive(now, stamp, payload);
         for recognised in found.into_iter().flatten() {
-            self.recognised(place, recognised);
+            self.recognised(place, recognised, DigitSource::Rtp);
         }
+        let relay = self.leg(place).is_some_and(|leg| leg.relay);
         let Some(leg) = peer
             .and_then(|peer| self.ports.get_mut(peer as usize))
             .and_then(|port| port.leg.as_deref_mut())
         else {
             return;
         };
+        if !relay {
+            return leg.timeline.leave_out(header);
+        }
         let Some((stream, destination)) = leg.outlet() else { return };
         let Some(number) = stream.telephone_event else {
             // In-band tones instead: one a press, when it has ended.
@@ -191,25 +201,6 @@ impl Worker {
             && let Some(peer) = peer
         {
             sink.send(PortIndex(peer), Channel::Rtp, destination, &bytes, packet.payload);
-        }
-    }
-
-    /// A press that began ends a play that waits for it; one that ended is reported.
-    pub(super) fn recognised(&mut self, place: u32, recognised: Recognised) {
-        let Some(leg) = self.leg_mut(place) else { return };
-        let reference = leg.reference;
-        if let Recognised::Began(digit) = recognised
-            && let Some(playing) = leg.playing.take_if(|playing| playing.stops_on(digit))
-        {
-            self.play_ended(reference, playing.play, PlayEnd::Digit(digit));
-        }
-        Self::report_digit(&mut self.events, reference, recognised);
-    }
-
-    pub(super) fn report_digit(events: &mut VecDeque<Event>, leg: LegRef, recognised: Recognised) {
-        if let Recognised::Ended { digit, duration_ms } = recognised {
-            let source = DigitSource::Rtp;
-            Self::report_event(events, Event::Digit { leg, digit, duration_ms, source });
         }
     }
 }

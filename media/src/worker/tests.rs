@@ -1,14 +1,18 @@
 //! Calls on a worker in virtual time: what comes in on one side, what goes out on the other.
 
+mod conference;
 mod flows;
+mod listening;
+mod music;
 mod properties;
 
 use super::*;
 use crate::command::{
-    AssetId, Codec, Command, Direction, LegStatistics, PlayEnd, PlayId, PlayItem, StreamParameters,
+    AssetId, Codec, Command, DigitSource, Direction, LegStatistics, PlayEnd, PlayId, PlayItem,
+    RecordEnd, RecordingId, StreamParameters,
 };
 use crate::rtp::{Header, Packet};
-use hotline_base::{Now, Wall};
+use hotline_base::{Now, Partition, Wall};
 
 const MUSIC: PlayItem = PlayItem::Asset(AssetId(0));
 const PROMPT: PlayItem = PlayItem::Asset(AssetId(1));
@@ -46,6 +50,8 @@ struct Bed {
     worker: Worker,
     wire: Wire,
     events: Vec<Event>,
+    /// The samples of recordings, by their numbers.
+    pieces: Vec<(u64, Vec<i16>)>,
 }
 
 fn now(ms: u64) -> Now {
@@ -99,7 +105,7 @@ impl Bed {
         library.insert(AssetId(2), &[]).unwrap();
         let ports = (0..4).map(grant).collect();
         let worker = Worker::new(1, ports, Arc::new(library), Rng::from_number(5));
-        Bed { worker, wire: Wire::default(), events: Vec::new() }
+        Bed { worker, wire: Wire::default(), events: Vec::new(), pieces: Vec::new() }
     }
 
     /// A bed with open legs 0…, leg `n` on port `n`, its peer known.
@@ -155,6 +161,9 @@ impl Bed {
     }
 
     fn collect(&mut self) {
+        while let Some(piece) = self.worker.poll_piece() {
+            self.pieces.push((piece.recording.0, piece.samples));
+        }
         while let Some(event) = self.worker.poll_event() {
             self.events.push(event);
         }
@@ -180,6 +189,59 @@ impl Bed {
                 _ => None,
             })
             .collect()
+    }
+
+    /// The recordings that ended: number, kept ms, why.
+    fn recorded(&self) -> Vec<(u64, u32, RecordEnd)> {
+        self.events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Recorded { recording, duration_ms, reason, .. } => {
+                    Some((recording.0, *duration_ms, *reason))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Runs for so long while these legs' peers send A-law audio in step: a function of the leg and
+    /// the sample's number, counted from the bed's beginning.
+    fn talk(&mut self, legs: &[u32], ms: u64, voice: impl Fn(u32, u64) -> i16) {
+        for _ in 0..ms / 20 {
+            let n = self.wire.now_ms / 20;
+            for &number in legs {
+                let at = |sample: u64| voice(number, n * 160 + sample);
+                let payload: Vec<u8> =
+                    (0..160).map(|sample| Codec::Pcma.encode(at(sample))).collect();
+                let bytes = packet(8, n as u16, n as u32 * 160, false, &payload);
+                assert!(self.receive(number, peer(number), &bytes), "packet {n} of {number}");
+            }
+            self.run(20);
+        }
+    }
+
+    /// What a leg was sent from a time on, decoded.
+    fn heard_by(&self, number: u32, codec: Codec, since_ms: u64) -> Vec<i16> {
+        let sent = self.rtp_of(number).into_iter();
+        sent.filter(|(at, header, _)| *at > since_ms && header.payload_type != 101)
+            .flat_map(|(.., payload)| payload)
+            .map(|code| codec.decode(code))
+            .collect()
+    }
+
+    /// The one timeline of a leg: one source, no number missing or twice, timestamps that follow
+    /// the clock, and no pause longer than this.
+    fn check_timeline(&self, number: u32, pause_ms_max: u64) {
+        let sent = self.rtp_of(number);
+        for two in sent.windows(2) {
+            let [(at, before, _), (then, after, _)] = two else { return };
+            assert_eq!(after.ssrc, before.ssrc);
+            assert_eq!(after.sequence, before.sequence.wrapping_add(1), "at {then} ms");
+            assert!(then - at <= pause_ms_max, "{} ms of pause at {then} ms", then - at);
+        }
+        let (Some(first), Some(last)) = (sent.first(), sent.last()) else { return };
+        let ms = u64::from(last.1.timestamp.wrapping_sub(first.1.timestamp)) / 8;
+        assert!(ms.abs_diff(last.0 - first.0) <= 60, "{ms} ms in {} ms", last.0 - first.0);
     }
 
     fn digits(&self) -> String {

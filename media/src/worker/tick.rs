@@ -1,18 +1,17 @@
 //! What the clock does: plays, digits, reports, silence, ports' rest.
 
+use super::conference::send_mixed;
 use super::leg::Leg;
 use super::playing::Playing;
-use super::{Channel, PHASES, PortIndex, Sink, Worker};
+use super::{Channel, PHASES, PortIndex, Sink, TICK_SAMPLES, Worker};
 use crate::asset::Asset;
-use crate::command::{Codec, Event, PlayEnd, StreamParameters};
+use crate::command::{Codec, DigitSource, Event, PlayEnd, StreamParameters};
 use crate::rtcp;
 use crate::telephone_event::Recognised;
 use crate::timeline::{Feeder, Timeline};
 use hotline_base::{Mono, Now};
 use std::time::Duration;
 
-/// Samples of one tick.
-const TICK_SAMPLES: u32 = 160;
 /// Samples of pause after an in-band digit: 80 ms.
 const IN_BAND_PAUSE_SAMPLES: u64 = 640;
 
@@ -26,6 +25,7 @@ impl Worker {
         if phase >= PHASES {
             return;
         }
+        self.mix(phase);
         for index in 0..self.phases[phase].len() {
             let place = self.phases[phase][index];
             self.housekeeping(now, place, sink);
@@ -47,11 +47,15 @@ impl Worker {
             let event = Event::Silent { leg: leg.reference, for_s: leg.silence_limit_s };
             Self::report_event(&mut self.events, event);
         }
+        let listened = leg.ear.is_some();
         let report_due = leg.report_at.is_some_and(|at| at <= now.mono);
         if let Some(ended) = leg.digits_in.expire(now.mono) {
-            let peer = leg.peer;
-            self.recognised(place, ended);
+            let peer = leg.peer.filter(|_| leg.relay);
+            self.recognised(place, ended, DigitSource::Rtp);
             self.relay_in_band(peer, ended);
+        }
+        if listened {
+            self.tend(now.mono, place);
         }
         if report_due {
             self.send_report(now, place, false, sink);
@@ -68,12 +72,21 @@ impl Worker {
             return;
         };
         if !leg.is_fed() {
+            if leg.ear.as_ref().is_some_and(|ear| ear.seat.is_some()) {
+                match leg.outlet() {
+                    Some(outlet) => {
+                        send_mixed(leg, now, place, outlet, &mut self.scratch[..], sink);
+                    }
+                    None => leg.forget_mixed(),
+                }
+                return;
+            }
             if leg.timeline.feeder() != Feeder::Bridge || leg.peer.is_none() {
                 leg.timeline.feed(now, Feeder::Nothing);
             }
             return;
         }
-        let mut ended = None;
+        leg.forget_mixed();
         match leg.outlet() {
             Some((stream, to)) => {
                 let mut send = |header: &[u8], payload: &[u8]| {
@@ -83,20 +96,17 @@ impl Worker {
                 if !send_digits(leg, &stream, now, &self.digit_tones, scratch, &mut send) {
                     send_play(leg, &stream, now, scratch, &mut send);
                 }
-                ended = leg.playing.take_if(Playing::is_over);
             }
             // On hold time passes unheard; before the peer is known nothing begins.
             None if leg.stream.is_some() => {
                 if let Some(playing) = &mut leg.playing {
                     playing.skip(u64::from(TICK_SAMPLES));
-                    ended = leg.playing.take_if(Playing::is_over);
                 }
             }
-            None => {}
+            None => return,
         }
-        let reference = leg.reference;
-        if let Some(playing) = ended {
-            self.play_ended(reference, playing.play, PlayEnd::Completed);
+        if leg.playing.as_mut().is_some_and(Playing::has_ended) {
+            self.end_play(place, PlayEnd::Completed);
         }
     }
 

@@ -1,7 +1,6 @@
 //! The life of legs, packet by packet.
 
 use super::*;
-use crate::command::DigitSource;
 use crate::telephone_event::{EventPayload, EventStamp};
 use crate::tone::is_tone;
 use Codec::{Pcma, Pcmu};

@@ -8,11 +8,16 @@ use std::collections::BTreeMap;
 enum Step {
     Open(u32, u32),
     Remote(u32, Direction, Codec),
-    Play(u32, u8, bool),
+    Play(u32, u8, bool, Option<u32>),
     Stop(u32, u32),
     Bridge(u32, u32),
     Unbridge(u32, u32),
     Digits(u32),
+    SetDigits(u32, bool, bool),
+    Record(u32, u32),
+    StopRecord(u32, u64),
+    Conference(Vec<u32>),
+    Leave(u32),
     Close(u32),
     Packet(u32, u8, u16, Vec<u8>),
     Raw(u32, Vec<u8>),
@@ -32,12 +37,18 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         (leg(), 0u32..3).prop_map(|(leg, generation)| Step::Open(leg, generation)),
         (leg(), direction, codec).prop_map(|(leg, d, c)| Step::Remote(leg, d, c)),
-        (leg(), 0u8..6, any::<bool>())
-            .prop_map(|(leg, items, repeat)| Step::Play(leg, items, repeat)),
+        (leg(), 0u8..6, any::<bool>(), prop::option::of(0u32..4))
+            .prop_map(|(leg, items, repeat, music)| Step::Play(leg, items, repeat, music)),
         (leg(), 0u32..40).prop_map(|(leg, play)| Step::Stop(leg, play)),
         (leg(), leg()).prop_map(|(a, b)| Step::Bridge(a, b)),
         (leg(), leg()).prop_map(|(a, b)| Step::Unbridge(a, b)),
         leg().prop_map(Step::Digits),
+        (leg(), any::<bool>(), any::<bool>())
+            .prop_map(|(leg, relay, in_band)| Step::SetDigits(leg, relay, in_band)),
+        (leg(), 0u32..800).prop_map(|(leg, ms)| Step::Record(leg, ms)),
+        (leg(), 0u64..20).prop_map(|(leg, which)| Step::StopRecord(leg, which)),
+        prop::collection::vec(leg(), 0..6).prop_map(Step::Conference),
+        leg().prop_map(Step::Leave),
         leg().prop_map(Step::Close),
         (leg(), payload_type, any::<u16>(), prop::collection::vec(any::<u8>(), 0..200))
             .prop_map(|(leg, kind, n, payload)| Step::Packet(leg, kind, n % 64, payload)),
@@ -61,14 +72,15 @@ fn items(kind: u8) -> Vec<PlayItem> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever is ordered and whatever arrives: no panic, each play ends exactly once, each leg's
+    /// Whatever is ordered and whatever arrives: no panic, each play and recording ends exactly
+    /// once, each leg's
     /// packets have one SSRC and no sequence number twice in a row of a thousand, and after all
     /// is closed every port is granted again.
     #[test]
     fn any_orders_and_packets(steps in prop::collection::vec(step(), 1..120)) {
         let mut bed = Bed::new();
         let mut generations: BTreeMap<u32, u32> = BTreeMap::new();
-        let mut plays = 0;
+        let (mut plays, mut records) = (0, 0);
         let name = |generations: &BTreeMap<u32, u32>, leg: u32| LegRef {
             worker: 1, leg, generation: generations.get(&leg).copied().unwrap_or(0),
         };
@@ -89,7 +101,7 @@ proptest! {
                     };
                     bed.command(Command::SetRemote { leg: name(&generations, leg), stream });
                 }
-                Step::Play(leg, kind, repeat) => {
+                Step::Play(leg, kind, repeat, music) => {
                     plays += 1;
                     bed.command(Command::Play {
                         leg: name(&generations, leg),
@@ -97,7 +109,7 @@ proptest! {
                         items: items(kind),
                         repeat,
                         stop_on: "0123456789".into(),
-                        background: None,
+                        background: music.map(AssetId),
                     });
                 }
                 Step::Stop(leg, play) => {
@@ -111,6 +123,30 @@ proptest! {
                     let (a, b) = (name(&generations, a), name(&generations, b));
                     bed.command(Command::Unbridge { a, b });
                 }
+                Step::SetDigits(leg, relay, in_band) => {
+                    let leg = name(&generations, leg);
+                    bed.command(Command::SetDigits { leg, relay, in_band });
+                }
+                Step::Record(leg, ms) => {
+                    records += 1;
+                    bed.command(Command::Record {
+                        leg: name(&generations, leg),
+                        partition: Partition(1),
+                        recording: RecordingId(records),
+                        max_ms: ms,
+                        silence_ms: ms / 2,
+                        stop_on: "5".into(),
+                    });
+                }
+                Step::StopRecord(leg, which) => {
+                    let (leg, recording) = (name(&generations, leg), RecordingId(which));
+                    bed.command(Command::StopRecord { leg, recording });
+                }
+                Step::Conference(legs) => {
+                    let legs = legs.into_iter().map(|leg| name(&generations, leg)).collect();
+                    bed.command(Command::Conference { legs });
+                }
+                Step::Leave(leg) => bed.command(Command::Leave { leg: name(&generations, leg) }),
                 Step::Digits(leg) => {
                     let digits = "159*".to_owned();
                     bed.command(Command::SendDigits { leg: name(&generations, leg), digits });
@@ -138,6 +174,9 @@ proptest! {
             *ended.entry(play).or_insert(0) += 1;
         }
         prop_assert_eq!(ended, (1..=plays).map(|play| (play, 1)).collect::<BTreeMap<_, _>>());
+        let mut recorded: Vec<u64> = bed.recorded().into_iter().map(|(id, ..)| id).collect();
+        recorded.sort_unstable();
+        prop_assert_eq!(recorded, (1..=records).collect::<Vec<_>>(), "each recording ends once");
         prop_assert_eq!(bed.worker.open_legs(), 0);
         for number in 0..4 {
             let sent = bed.rtp_of(number);
