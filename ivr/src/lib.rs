@@ -5,12 +5,14 @@
 //!                             │
 //!                      program::Flows ── run ──▶ what is said, done, and where the call goes
 //! ```
-//! Owns: the flow ([`model`]) and its expressions ([`expr`]), how it is read ([`read`]), what is ready to run ([`program`]),
+//! Owns: the flow ([`model`]) and its expressions ([`expr`]), how it is read ([`read`]) and
+//! checked ([`check`]), what is ready to run ([`program`]),
 //! the running of it ([`run`]), working times
 //! ([`schedule`]), and [`say`], from a value to the recorded units that speak it. Does
 //! not own: audio (the media crate), calls (the engine).
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod expr;
 pub mod fault;
 pub mod model;

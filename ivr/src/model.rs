@@ -7,6 +7,7 @@
 //!
 //! An *edge* is the name of a node. An *expression* is text in the language of [`crate::expr`].
 
+mod visit;
 mod written;
 
 use crate::expr::Expr;

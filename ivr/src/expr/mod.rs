@@ -20,7 +20,7 @@ mod tests;
 mod types;
 
 pub use functions::FUNCTIONS;
-pub use types::{DATA_PREFIX, FIXED_NAMES, RESERVED, TypeFault};
+pub use types::{DATA_PREFIX, FIXED_NAMES, RESERVED, TypeFault, type_name};
 
 use crate::model::{Type, Value};
 use hotline_base::calendar::TimeZone;

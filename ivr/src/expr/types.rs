@@ -46,7 +46,7 @@ pub enum TypeFault {
 }
 
 /// The name of a type, as written in a file.
-pub const fn name_of(kind: Type) -> &'static str {
+pub const fn type_name(kind: Type) -> &'static str {
     match kind {
         Type::Text => "text",
         Type::Number => "number",
@@ -101,7 +101,7 @@ fn expect(what: &str, takes: Type, given: Type) -> Result<Type, TypeFault> {
     if takes == given {
         return Ok(given);
     }
-    Err(mismatch(what, name_of(takes), name_of(given)))
+    Err(mismatch(what, type_name(takes), type_name(given)))
 }
 
 fn mismatch(what: &str, takes: &str, given: &str) -> TypeFault {
@@ -110,7 +110,7 @@ fn mismatch(what: &str, takes: &str, given: &str) -> TypeFault {
 
 fn binary(op: Binary, left: Type, right: Type) -> Result<Type, TypeFault> {
     use Binary::{Add, Equal, NotEqual, Subtract};
-    let given = || format!("{} and {}", name_of(left), name_of(right));
+    let given = || format!("{} and {}", type_name(left), type_name(right));
     match (op, left, right) {
         (Equal | NotEqual, left, right) if left == right => Ok(Type::Flag),
         (Equal | NotEqual, ..) => Err(mismatch(sign(op), "two of one type", &given())),

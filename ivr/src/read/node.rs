@@ -278,8 +278,8 @@ fn is_header(name: &str) -> bool {
 }
 
 fn transfer(table: &mut Table<'_>) -> Option<Node> {
-    const TARGETS: &str = "{ skill_queue = \"NAME\" }, { agent = \"EXPRESSION\" }, { flow = \"NAME\" } \
-                           or { number = \"EXPRESSION\", trunk = \"NAME\" }";
+    const TARGETS: &str = "{ skill_queue = \"NAME\" }, { agent = \"EXPRESSION\" }, \
+                           { flow = \"NAME\" } or { number = \"EXPRESSION\", trunk = \"NAME\" }";
     let to = table.must("to", TARGETS);
     let priority = table.expr_if("priority");
     let on_failure = table.name_if("on_failure");
