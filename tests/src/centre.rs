@@ -10,6 +10,7 @@ pub struct Centre {
     name: String,
     head: String,
     body: String,
+    files: Vec<(String, Vec<u8>)>,
 }
 
 /// The softphone password of a number in the centres of the tests.
@@ -24,7 +25,7 @@ impl Centre {
             "[tenant]\nname = \"{name}\"\ndomains = [\"{name}.test\"]\nrealm = \"{name}.test\"\n\
              language = \"en\"\ntime_zone = \"Europe/Stockholm\"\n"
         );
-        Centre { name: name.into(), head, body: String::new() }
+        Centre { name: name.into(), head, body: String::new(), files: Vec::new() }
     }
 
     /// The centre of most tests: access code 12345, extension 1 to `support`; agents 1001 and
@@ -112,16 +113,29 @@ impl Centre {
         self
     }
 
+    /// A file beside centre.toml (`tones/music.wav`), in place of one of that name.
+    pub fn file(mut self, path: &str, bytes: impl Into<Vec<u8>>) -> Centre {
+        self.files.retain(|(known, _)| known != path);
+        self.files.push((path.into(), bytes.into()));
+        self
+    }
+
     /// The text of centre.toml.
     pub fn text(&self) -> String {
         format!("{}{}", self.head, self.body)
     }
 
-    /// Writes the centre directory below `parent`.
+    /// Writes the centre directory below `parent`, in place of an earlier one.
     pub fn write(&self, parent: &Path) -> PathBuf {
         let dir = parent.join(format!("centre-{}", self.name));
+        let _there_may_be_none = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).expect("a directory");
         std::fs::write(dir.join("centre.toml"), self.text()).expect("a file");
+        for (name, bytes) in &self.files {
+            let path = dir.join(name);
+            std::fs::create_dir_all(path.parent().unwrap_or(&dir)).expect("a directory");
+            std::fs::write(path, bytes).expect("a file");
+        }
         dir
     }
 }
