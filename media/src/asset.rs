@@ -80,10 +80,16 @@ impl Library {
     /// # Errors
     /// [`LibraryError`] names the limit that was passed.
     pub fn insert(&mut self, id: AssetId, samples: &[i16]) -> Result<(), LibraryError> {
-        let seconds = samples.len().div_ceil(tone::RATE_HZ as usize);
-        if seconds > ASSET_S_MAX {
-            return Err(LibraryError::TooLong(seconds));
-        }
+        within_limit(samples.len())?;
+        self.share(id, Asset::from_samples(samples))
+    }
+
+    /// Adds or replaces an asset that is encoded already: another library may hold it too.
+    ///
+    /// # Errors
+    /// As [`Library::insert`].
+    pub fn share(&mut self, id: AssetId, asset: Asset) -> Result<(), LibraryError> {
+        within_limit(asset.len())?;
         if id.0 >= ASSETS_MAX {
             return Err(LibraryError::Number(id.0));
         }
@@ -91,7 +97,7 @@ impl Library {
         if index >= self.assets.len() {
             self.assets.resize(index + 1, None);
         }
-        self.assets[index] = Some(Asset::from_samples(samples));
+        self.assets[index] = Some(asset);
         Ok(())
     }
 
@@ -99,4 +105,9 @@ impl Library {
     pub fn get(&self, id: AssetId) -> Option<&Asset> {
         self.assets.get(id.0 as usize)?.as_ref()
     }
+}
+
+fn within_limit(samples: usize) -> Result<(), LibraryError> {
+    let seconds = samples.div_ceil(tone::RATE_HZ as usize);
+    if seconds > ASSET_S_MAX { Err(LibraryError::TooLong(seconds)) } else { Ok(()) }
 }

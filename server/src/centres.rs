@@ -8,7 +8,7 @@ use crate::config::centre::{self, Key, Loaded};
 use crate::config::plan::Plan;
 use crate::config::tree::Node;
 use crate::config::{Centre, NodeConfig, build, password};
-use crate::prompts::Catalogue;
+use crate::prompts::{Catalogue, Sounds, TenantDir};
 use crate::store::Store;
 use hotline_base::calendar::TimeZone;
 use hotline_base::{Partition, Rng};
@@ -170,13 +170,18 @@ impl Centres {
         let dirs: Vec<_> = self
             .centres
             .iter()
-            .map(|(partition, centre)| (*partition, self.tenant_prompts(centre.name())))
+            .map(|(partition, centre)| TenantDir {
+                partition: *partition,
+                dir: self.tenant_dir(centre.name()),
+            })
             .collect();
         let mut loaded = self.catalogue.load(self.prompts_dir.as_deref(), &dirs);
         let mut tenants = Vec::new();
         for (partition, centre) in &self.centres {
-            let prompts = loaded.tenants.remove(partition).unwrap_or_default();
-            tenants.push(Arc::new(build::tenant(centre, *partition, self.version, prompts)?));
+            let Sounds { prompts, tones } = loaded.tenants.remove(partition).unwrap_or_default();
+            let mut tenant = build::tenant(centre, *partition, self.version, prompts)?;
+            tenant.tones = tones;
+            tenants.push(Arc::new(tenant));
         }
         Ok(Snapshot {
             directory: Arc::new(Directory {
@@ -238,8 +243,12 @@ impl Centres {
         Ok(Applied { plan: text, version: Some(self.version), notes: secrets })
     }
 
+    fn tenant_dir(&self, tenant: &str) -> PathBuf {
+        self.data_dir.join("tenants").join(tenant)
+    }
+
     fn tenant_prompts(&self, tenant: &str) -> PathBuf {
-        self.data_dir.join("tenants").join(tenant).join("prompts")
+        self.tenant_dir(tenant).join("prompts")
     }
 
     /// Prompts of a directory that differ from those the tenant has: from, to.

@@ -6,6 +6,7 @@
 //! starting and stopping ([`serve`]). Does not own any behaviour of calls: that is
 //! `hotline_engine`'s.
 
+pub mod audio;
 pub mod centres;
 pub mod cli;
 pub mod clock;
