@@ -15,6 +15,7 @@ mod in_dialog;
 mod mobile;
 mod offers;
 mod overflow;
+mod policies;
 mod queue;
 mod refusals;
 mod release;

@@ -567,6 +567,15 @@ impl World {
         self.events.iter().filter_map(state).collect()
     }
 
+    /// The nodes that flows have entered, in order.
+    pub fn flow_steps(&self) -> Vec<String> {
+        let step = |event: &Event| match &event.kind {
+            EventKind::FlowStep { node, .. } => Some(node.clone()),
+            _ => None,
+        };
+        self.events.iter().filter_map(step).collect()
+    }
+
     pub fn media_worker_dies(&mut self) {
         self.worker.mute = true;
     }
