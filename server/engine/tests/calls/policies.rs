@@ -118,7 +118,7 @@ fn a_flow_takes_over_for_each_reason() {
         assert!(w.hears(leg).is_some() && !w.hears_wait_tone(leg), "{left:?}: the flow speaks");
         w.run(u64::from(PROMPT_MS) + 1);
         caller.hung_up(&mut w);
-        let talked = others.first().is_some();
+        let talked = !others.is_empty();
         for mut other in others.into_iter().rev() {
             other.bye(&mut w);
         }
