@@ -172,6 +172,11 @@ impl MediaLeg {
         }
     }
 
+    /// Whether this is what it plays.
+    pub fn plays(&self, play: PlayId) -> bool {
+        self.playing.is_some_and(|playing| playing.play == play)
+    }
+
     /// A play has ended; whether it was the one that runs.
     pub fn ended(&mut self, play: PlayId) -> bool {
         let current = self.playing.is_some_and(|playing| playing.play == play);

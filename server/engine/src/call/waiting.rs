@@ -60,7 +60,9 @@ impl Call {
     /// The caller hears what waiting callers of its queue hear. An announcement is not cut off: its
     /// end comes back here.
     pub fn play_wait_tone(&mut self, step: &mut Step<'_, '_>) {
-        if !self.caller.hears() || self.waiting.told.is_some() || self.flow_speaks() {
+        // What told it may have been cut off since, by an answer or a flow.
+        let is_told = self.waiting.told.is_some_and(|told| self.caller.leg.media.plays(told));
+        if !self.caller.hears() || is_told || self.flow_speaks() {
             return;
         }
         let tone = self.wait_tone(step);

@@ -257,3 +257,33 @@ fn a_caller_who_moves_on_is_told_by_its_new_queue() {
     assert_eq!(w.music_below(leg), Some(OTHER_MUSIC));
     end(w, vec![first, second]);
 }
+
+/// The agent answered while the caller was told its place, and hung up before it was connected: the
+/// caller waited on in silence, for the announcement that was cut off never ended.
+#[test]
+fn an_announcement_that_was_cut_off_does_not_silence_the_music() {
+    let mut config = with_music();
+    queue_with(&mut config, "read", |queue| {
+        queue.waiting = WaitMethod::Tone("music".into());
+        queue.announce_every_s = 10;
+    });
+    let mut w = World::new(config.clone());
+    w.register(11, "1001");
+    let mut caller = call(&mut w, "123452");
+    caller.answered(&mut w);
+    let leg = w.legs()[0];
+    let mut ring = rings(&mut w, 11);
+    ring.respond(&mut w, 180);
+    w.run(10_100);
+    assert_eq!(w.music_below(leg), Some(MUSIC), "it is told its place");
+    ring.answer(&mut w);
+    assert!(words(&config, &w.hears(leg).unwrap()).starts_with("employee_id"));
+    ring.bye(&mut w);
+    assert_eq!(w.tone(leg), Some(MUSIC));
+    w.run(10_001);
+    assert!(words(&config, &w.hears(leg).unwrap()).starts_with("you_are_number"));
+    rings(&mut w, 11).answer(&mut w);
+    w.run(5_000);
+    assert!(w.bridged());
+    end(w, vec![caller]);
+}
