@@ -79,6 +79,51 @@ pub struct CallRecord {
     pub transfers: Vec<TransferRecord>,
 }
 
+impl CallRecord {
+    /// The record of a call that begins now, of which nothing more is known.
+    pub(crate) fn new(
+        call: CallId,
+        caller_sip_call_id: String,
+        dialled: String,
+        calling: String,
+        arrived: Wall,
+    ) -> CallRecord {
+        CallRecord {
+            call,
+            trunk: None,
+            caller_sip_call_id,
+            agent_sip_call_id: None,
+            dialled,
+            calling: Redacted::new(calling),
+            charged: None,
+            access_code: None,
+            extension_code: None,
+            route: None,
+            queues: Vec::new(),
+            offers: Vec::new(),
+            agent: None,
+            arrived,
+            queued: None,
+            offered: None,
+            answered: None,
+            connected: None,
+            released: None,
+            waiting_ms: 0,
+            talk_ms: 0,
+            q850: 0,
+            sip_status: None,
+            released_by: None,
+            reason: None,
+            caller_media: None,
+            agent_media: None,
+            data: BTreeMap::new(),
+            test: false,
+            signed_in: None,
+            transfers: Vec::new(),
+        }
+    }
+}
+
 /// One transfer, consultation or conference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TransferRecord {

@@ -58,7 +58,8 @@ impl Call {
         }
         let talk = Talk {
             offer: offer.id,
-            agent: offer.agent,
+            agent: Some(offer.agent),
+            call: self.call_ref(),
             employee_id: offer.employee_id,
             queue: offer.queue,
         };

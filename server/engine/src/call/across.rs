@@ -3,13 +3,17 @@
 //! Owns: doing it, when the step of the call that wants it is over: a call never sees another. Does
 //! not own: what each call does then.
 
-use super::Calls;
-use super::call::State;
+use super::call::{Call, State, Talk};
+use super::consult::{Lent, consultation};
 use super::ending::Ending;
-use super::leg::Leg;
+use super::leg::{Leg, part_with};
+use super::{Calls, Step};
 use crate::context::Context;
+use crate::id::CallId;
 use crate::record::ReleaseReason;
+use hotline_media::command::LegRef;
 use hotline_routing::{AgentRef, Device};
+use hotline_sip::status::q850_reason;
 
 /// What one call wants of another, named by its serial number.
 #[derive(Debug)]
@@ -28,6 +32,45 @@ pub(crate) enum Across {
         /// The call.
         call: u32,
     },
+    /// A line's leg has gone from one call to another.
+    NowWith {
+        /// The line.
+        line: u32,
+        /// Who has its leg now.
+        call: u32,
+    },
+    /// An agent calls somebody in between.
+    Consult(Box<Lent>),
+    /// The agent's leg comes back from a consultation.
+    ConsultOver {
+        /// The customer's call.
+        parent: u32,
+        /// The agent's leg.
+        leg: Box<Leg>,
+        /// The agent has hung up.
+        gone: bool,
+    },
+    /// The consulted party takes the customer.
+    TakeOver {
+        /// The customer's call.
+        parent: u32,
+        /// The consulted party's leg.
+        leg: Box<Leg>,
+        /// Who it is.
+        talk: Talk,
+    },
+    /// Customer, agent and consulted party hear each other.
+    Joined {
+        /// The customer's call.
+        parent: u32,
+        /// Their legs.
+        legs: Vec<LegRef>,
+    },
+    /// The customer whom a consultation is about has hung up.
+    CustomerGone {
+        /// The consultation.
+        child: u32,
+    },
     /// A line's agent has signed in elsewhere.
     TakenOver {
         /// The line.
@@ -42,20 +85,78 @@ impl Calls {
             return;
         }
         while let Some(across) = self.index.across.pop_front() {
-            match across {
-                Across::GiveBack { line, leg, gone } => {
-                    self.with(cx, line, |call, step| call.takes_back(step, *leg, gone));
-                }
-                Across::Recall { call } => {
-                    self.with(cx, call, |call, step| call.agent_recalled(step));
-                }
-                Across::TakenOver { line } => {
-                    let ending = Ending::of(ReleaseReason::NormalClearing);
-                    self.with(cx, line, |call, step| call.end_line(step, "signed_out", ending));
-                }
-            }
+            self.cross_one(cx, across);
         }
         self.crossing = false;
+    }
+
+    fn cross_one(&mut self, cx: &mut Context<'_>, across: Across) {
+        match across {
+            Across::GiveBack { line, leg, gone } => {
+                self.hand_leg(cx, line, *leg, |call, step, leg| call.takes_back(step, leg, gone));
+            }
+            Across::Recall { call } => {
+                self.with(cx, call, |call, step| call.agent_recalled(step));
+            }
+            Across::TakenOver { line } => {
+                let ending = Ending::of(ReleaseReason::NormalClearing);
+                self.with(cx, line, |call, step| call.end_line(step, "signed_out", ending));
+            }
+            Across::NowWith { line, call: holder } => {
+                self.with(cx, line, |call, _| {
+                    if let State::Line(line) = &mut call.state {
+                        line.lent_to = Some(holder);
+                    }
+                });
+            }
+            Across::Consult(lent) => self.begin_consultation(cx, *lent),
+            Across::ConsultOver { parent, leg, gone } => {
+                self.hand_leg(cx, parent, *leg, |call, step, leg| {
+                    call.consult_over(step, leg, gone);
+                });
+            }
+            Across::TakeOver { parent, leg, talk } => {
+                self.hand_leg(cx, parent, *leg, |call, step, leg| call.take_over(step, leg, talk));
+            }
+            Across::Joined { parent, legs } => {
+                self.with(cx, parent, |call, step| call.joined(step, legs));
+            }
+            Across::CustomerGone { child } => {
+                self.with(cx, child, |call, step| call.customer_gone(step));
+            }
+        }
+    }
+
+    /// Hands a leg to a call; if that is over, nobody needs the leg.
+    fn hand_leg(
+        &mut self,
+        cx: &mut Context<'_>,
+        serial: u32,
+        leg: Leg,
+        act: impl FnOnce(&mut Call, &mut Step<'_, '_>, Leg),
+    ) {
+        if self.calls.contains_key(&serial) {
+            self.with(cx, serial, |call, step| act(call, step, leg));
+        } else {
+            let leg = Leg { home: leg.home.filter(|home| *home != serial), ..leg };
+            self.parting_step(cx, |step| part_with(step, leg, &q850_reason(16), false));
+        }
+    }
+
+    fn begin_consultation(&mut self, cx: &mut Context<'_>, lent: Lent) {
+        let parent = lent.parent;
+        let serial = self.last_serial.wrapping_add(1);
+        let id = CallId { partition: self.partition, epoch: self.epoch, serial };
+        self.last_serial = serial;
+        cx.counters.calls += 1;
+        let (call, target) = self.parting_step(cx, |step| consultation(step, id, lent));
+        self.calls.insert(serial, Box::new(call));
+        self.with(cx, parent, |call, _| {
+            if let Some(consult) = &mut call.consult {
+                consult.child = Some(serial);
+            }
+        });
+        self.with(cx, serial, |call, step| call.begin_consultation(step, target));
     }
 
     /// The agent by employee ID, if it takes calls on a line.

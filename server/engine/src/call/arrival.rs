@@ -5,7 +5,7 @@
 //! source ([`crate::dialled`]), called routes (routing).
 //! RFC 3261 §8.2, §13.3.1, §21; RFC 3264 §6; RFC 3323 (Privacy), RFC 3325 (asserted identity).
 
-use super::call::{Call, State, Times};
+use super::call::Call;
 use super::caller::{CallerSide, Phase};
 use super::leg::{Binding, Leg};
 use super::media::MediaLeg;
@@ -32,7 +32,6 @@ use hotline_sip::header::HeaderName;
 use hotline_sip::message::Message;
 use hotline_sip::status::q850_reason;
 use hotline_sip::{Endpoint, ServerId, Uri};
-use std::collections::BTreeMap;
 
 /// An INVITE as it is to be judged.
 pub(crate) struct Arrival {
@@ -210,7 +209,7 @@ fn caller_side(
     };
     Ok(CallerSide {
         leg,
-        server: arrival.server,
+        server: Some(arrival.server),
         connection: arrival.flow.connection,
         invite: Some(arrival.invite.clone()),
         tag,
@@ -344,31 +343,16 @@ fn begin(
             agent.map(|agent| (agent, employee_id.clone()))
         }
     };
+    let language = language.unwrap_or_else(|| remembered(step, &identity));
+    let presented = (!identity.withheld && !identity.number.is_empty()).then_some(identity.number);
     let mut call = Call {
-        id,
-        record,
-        state: State::Arrived,
-        caller,
-        agent: None,
         dialled_by,
-        language: language.unwrap_or_else(|| remembered(step, &identity)),
         supervision,
-        presented: (!identity.withheld && !identity.number.is_empty()).then_some(identity.number),
+        presented,
         priority: resolution.map_or(0, |found| found.priority),
-        queue: None,
-        waits_until: None,
-        in_routing: false,
         waiting: Waiting::of(way.tester),
-        last_leg: 0,
         hops_left: Endpoint::<User>::hops_left(&arrival.invite).unwrap_or(HOPS_MAX),
-        keys_timer: None,
-        signed_in: None,
-        flow: None,
-        recordings: BTreeMap::new(),
-        reports_due: false,
-        times: Times::default(),
-        timer: None,
-        progress_timer: None,
+        ..Call::new(id, record, caller, language)
     };
     enter(step, &mut call);
     call.admitted(step);
@@ -387,7 +371,9 @@ fn enter(step: &mut Step<'_, '_>, call: &mut Call) {
     let serial = call.id.serial;
     let place = (serial, Side::Caller);
     step.index.tags.insert(call.caller.tag.clone(), place);
-    step.index.servers.insert(call.caller.server, place);
+    if let Some(server) = call.caller.server {
+        step.index.servers.insert(server, place);
+    }
     if let Some(connection) = call.caller.connection {
         step.index.connections.entry(connection).or_default().insert(serial);
     }

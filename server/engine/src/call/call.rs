@@ -18,11 +18,14 @@
 
 use super::announce::{Announcement, PLAY_SLACK, standard_prompt};
 use super::caller::CallerSide;
+use super::consult::{Consult, ConsultOf};
+use super::dial::Dial;
 use super::ending::Ending;
 use super::flow::{Recording, Running};
 use super::leg::{Leg, part_with};
 use super::line::Line;
 use super::offer::Offer;
+use super::outbound::HOPS_MAX;
 use super::waiting::Waiting;
 use super::{Side, Step, Why};
 use crate::checkpoint::{Checkpoint, Point};
@@ -35,7 +38,8 @@ use hotline_base::{Mono, Now, TimerId, Wall};
 use hotline_media::command::{Command, PlayEnd, PlayId, RecordingId};
 use hotline_routing::config::{AnnounceOnAnswer, AnswerSupervision};
 use hotline_routing::{
-    AgentRef, Device, Input as Routed, OfferFailure, OfferId, OverflowWhy, Policy, QueueRef,
+    AgentRef, CallRef, Device, Input as Routed, OfferFailure, OfferId, OverflowWhy, Policy,
+    QueueRef,
 };
 use hotline_sip::status::q850_reason;
 use std::collections::BTreeMap;
@@ -93,6 +97,10 @@ pub(crate) struct Call {
     pub keys_timer: Option<TimerId>,
     /// Who has signed in from a telephone by this call.
     pub signed_in: Option<SignedIn>,
+    /// Whom its agent consults.
+    pub consult: Option<Consult>,
+    /// The call that it is a consultation about.
+    pub consult_of: Option<ConsultOf>,
     /// Monotonic times, for durations.
     pub times: Times,
     /// The state's deadline.
@@ -143,6 +151,8 @@ pub(crate) enum State {
     Queued,
     /// The agent's phones; or a mobile that has answered and is asked to accept.
     Offered(Box<Offer>),
+    /// An outside number to answer.
+    Dialling(Box<Dial>),
     /// The end of the announcement.
     Answered(Answered),
     /// Somebody to hang up.
@@ -173,10 +183,12 @@ pub(crate) struct Answered {
 /// With whom a caller talks.
 #[derive(Clone, Debug)]
 pub(crate) struct Talk {
-    /// The offer that was answered.
+    /// The offer that was answered; of no meaning for an outside number.
     pub offer: OfferId,
-    /// The agent.
-    pub agent: AgentRef,
+    /// The agent; `None`: an outside number.
+    pub agent: Option<AgentRef>,
+    /// The call by which routing knows them to talk.
+    pub call: CallRef,
     /// The same by employee ID.
     pub employee_id: String,
     /// The queue that delivered.
@@ -193,6 +205,38 @@ pub(crate) struct Farewell {
 }
 
 impl Call {
+    /// A call that has just arrived, of which nothing more is known.
+    pub fn new(id: CallId, record: CallRecord, caller: CallerSide, language: String) -> Call {
+        Call {
+            id,
+            record,
+            state: State::Arrived,
+            caller,
+            agent: None,
+            dialled_by: None,
+            language,
+            supervision: None,
+            presented: None,
+            priority: 0,
+            queue: None,
+            waits_until: None,
+            in_routing: false,
+            flow: None,
+            recordings: BTreeMap::new(),
+            reports_due: false,
+            waiting: Waiting::default(),
+            last_leg: 0,
+            hops_left: HOPS_MAX,
+            keys_timer: None,
+            signed_in: None,
+            consult: None,
+            consult_of: None,
+            times: Times::default(),
+            timer: None,
+            progress_timer: None,
+        }
+    }
+
     /// The state's name for a view.
     pub fn state_name(&self) -> &'static str {
         match self.state {
@@ -203,6 +247,7 @@ impl Call {
             State::Offered(_) => "offered",
             State::Answered(_) => "answered",
             State::Connected(_) => "connected",
+            State::Dialling(_) => "dialling",
             State::Line(_) => "line",
             State::Releasing | State::Over => "releasing",
         }
@@ -311,10 +356,13 @@ impl Call {
         let now = step.cx.now;
         self.stop_telling(step);
         self.suspend_flow(step);
-        self.times.answered = Some(now.mono);
-        self.times.answered_wall = Some(now.wall);
-        self.record.answered = Some(now.wall);
-        self.record.agent = Some(talk.employee_id.clone());
+        // A caller who was handed on was answered by the first.
+        if self.times.connected.is_none() {
+            self.times.answered = Some(now.mono);
+            self.times.answered_wall = Some(now.wall);
+            self.record.answered = Some(now.wall);
+            self.record.agent = Some(talk.employee_id.clone());
+        }
         self.offer_ended(step, talk.employee_id.clone(), "answered");
         step.routed(Routed::Answered { offer: talk.offer });
         self.caller.answer(step);
@@ -369,9 +417,12 @@ impl Call {
         agent.media.stop(step.cx.out);
         let bridge = Command::Bridge { a: caller.media.leg, b: agent.media.leg };
         step.cx.out.push_back(Output::Media(bridge));
-        self.times.connected = Some(now.mono);
-        self.record.connected = Some(now.wall);
-        self.leave_queue(self.times.answered_at().unwrap_or(now), "answered");
+        let first = self.times.connected.is_none();
+        self.times.connected.get_or_insert(now.mono);
+        self.record.connected.get_or_insert(now.wall);
+        let answered_at = self.times.answered_at().filter(|_| first);
+        self.leave_queue(answered_at.unwrap_or(now), "answered");
+        self.transfer_done(step, "transferred");
         step.routed(Routed::Connected { offer: talk.offer });
         self.state = State::Connected(talk);
         let limit = Duration::from_secs(u64::from(step.cx.config.limits.call_s_max));
@@ -413,10 +464,15 @@ impl Call {
     pub fn drop_agent(&mut self, step: &mut Step<'_, '_>, outcome: &str, hang_up: bool) {
         let Some(agent) = self.agent.take() else { return };
         part_with(step, agent, &q850_reason(16), !hang_up);
-        if let Some(employee_id) = self.record.agent.take() {
+        if let State::Answered(answered) = &self.state {
+            let employee_id = answered.talk.employee_id.clone();
             step.index.forget_agent(&employee_id, self.id.serial);
             self.offer_ended(step, employee_id, outcome);
         }
+        if self.times.connected.is_some() {
+            return;
+        }
+        self.record.agent = None;
         self.record.answered = None;
         self.times.answered = None;
         self.times.answered_wall = None;
@@ -560,6 +616,7 @@ impl Call {
                 self.wait_again(step);
                 step.routed(Routed::OfferFailed { offer, why: OfferFailure::NoAnswer });
             }
+            State::Dialling(_) => self.rang_too_long(step),
             State::Answered(_) => {
                 step.cx.notice(format!("call {}: an announcement did not end", self.id));
                 self.connect(step);

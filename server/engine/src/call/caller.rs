@@ -23,8 +23,8 @@ use hotline_sip::{ConnectionId, ServerId};
 pub(crate) struct CallerSide {
     /// The leg.
     pub leg: Leg,
-    /// The transaction of its INVITE.
-    pub server: ServerId,
+    /// The transaction of its INVITE; `None` if it did not call: an agent who consults.
+    pub server: Option<ServerId>,
     /// The connection it came over.
     pub connection: Option<ConnectionId>,
     /// The INVITE, until it has its final response.
@@ -156,13 +156,13 @@ impl CallerSide {
         let sdp = match (&self.leg.local_sdp, self.agreed) {
             (Some(answer), Some(_)) => answer.clone(),
             _ => {
-                self.leg.awaits_answer = Some(self.server);
+                self.leg.awaits_answer = self.server;
                 self.leg.offer(step)
             }
         };
-        if let Some(invite) = self.invite.take() {
+        if let Some((invite, server)) = self.invite.take().zip(self.server) {
             let response = self.leg.ok_with(step, &invite, &sdp).record_route().to_tag(&self.tag);
-            send_response(step, &self.leg.lane, self.server, &invite, response, note_of(&sdp));
+            send_response(step, &self.leg.lane, server, &invite, response, note_of(&sdp));
         }
         if let Some(stream) = self.agreed {
             self.leg.media.set_stream(step.cx.out, &self.leg.lane.flow, stream);
@@ -196,11 +196,11 @@ impl CallerSide {
         fill: impl FnOnce(ResponseBuilder) -> ResponseBuilder,
         note: String,
     ) {
-        let Some(invite) = &self.invite else { return };
+        let Some((invite, server)) = self.invite.as_ref().zip(self.server) else { return };
         let mut response = ResponseBuilder::new(invite, status);
         if status > 100 {
             response = response.to_tag(&self.tag);
         }
-        send_response(step, &self.leg.lane, self.server, invite, fill(response), note);
+        send_response(step, &self.leg.lane, server, invite, fill(response), note);
     }
 }

@@ -139,11 +139,6 @@ impl Keys {
             None => Pressed::Relay(std::mem::take(&mut self.typed)),
         }
     }
-
-    /// Forgets what was typed.
-    pub fn clear(&mut self) {
-        *self = Keys::default();
-    }
 }
 
 #[cfg(test)]

@@ -108,6 +108,10 @@ impl Call {
         if let Some(ending) = self.line_hung_up(cause) {
             return self.release(step, ending, Some(Side::Caller));
         }
+        let parent = self.consult_of.as_ref().and_then(|of| of.parent);
+        if let Some(parent) = parent.filter(|_| matches!(self.state, State::Connected(_))) {
+            return self.complete(step, parent, true);
+        }
         let ending = match &self.state {
             State::Farewell(farewell) => Ending { by: ReleasedBy::Caller, ..farewell.ending },
             State::Answered(_) | State::Connected(_) => {
@@ -215,7 +219,7 @@ impl Call {
         server: ServerId,
         message: &Message,
     ) {
-        let first = side == Side::Caller && server == self.caller.server;
+        let first = side == Side::Caller && Some(server) == self.caller.server;
         if first && self.caller.phase == Phase::Answered {
             self.caller.phase = Phase::Acknowledged;
         }
@@ -238,7 +242,7 @@ impl Call {
 
     /// The ACK of a 200 of ours never came (RFC 3261 §13.3.1.4, §14.2): BYE.
     pub fn ack_missing(&mut self, step: &mut Step<'_, '_>, side: Side, server: ServerId) {
-        if side == Side::Caller && server == self.caller.server {
+        if side == Side::Caller && Some(server) == self.caller.server {
             // The transaction is over: BYE may be sent.
             self.caller.phase = Phase::Acknowledged;
         }

@@ -146,14 +146,15 @@ impl Call {
             let offer = Offer::on_line(id, agent, employee_id, queue);
             return self.ask_to_accept(step, offer);
         }
-        self.announce(step, Talk { offer: id, agent, employee_id, queue });
+        let (agent, call) = (Some(agent), self.call_ref());
+        self.announce(step, Talk { offer: id, agent, call, employee_id, queue });
     }
 
     /// What an agent on a held line hears before it is connected at once; `None` for all others,
     /// and for those who have been asked.
     pub fn call_for(&self, step: &Step<'_, '_>, talk: &Talk) -> Option<Announcement> {
         let on_line = self.agent.as_ref().is_some_and(|leg| leg.home.is_some());
-        if !on_line || is_manual(step, talk.agent) {
+        if !on_line || talk.agent.is_none_or(|agent| is_manual(step, agent)) {
             return None;
         }
         let queue = talk.queue.map(|queue| step.queue_name(queue));
@@ -197,8 +198,15 @@ impl Call {
 
     /// The line that the agent of this call is on is wanted back.
     pub fn agent_recalled(&mut self, step: &mut Step<'_, '_>) {
+        let reason = ReleaseReason::NormalClearing;
+        let ending = || Ending::hung_up(reason, ReleasedBy::Agent, None);
         if self.agent.as_ref().is_some_and(|leg| leg.home.is_some()) {
             self.agent_gone(step, None, false);
+        } else if self.consult_of.is_some() {
+            self.release(step, ending(), None);
+        } else if let Some(child) = self.consult.as_ref().and_then(|consult| consult.child) {
+            self.release(step, ending(), None);
+            step.index.across.push_back(Across::Recall { call: child });
         }
     }
 

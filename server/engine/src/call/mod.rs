@@ -10,6 +10,7 @@
 //! ringing   what an offer does to the call          accept     a mobile says by a key that it is the agent
 //! outbound  INVITEs through trunks                    line       a telephone that stays connected
 //! feature   what an agent's keys mean                 service    what they do
+//! consult   an agent calls somebody in between    dial       an outside number is called
 //! across    what one call wants of another
 //! leg       dialog, session and media of one side     in_dialog  what peers ask in a dialog
 //! announce  what is played                            release    the end and the record
@@ -25,6 +26,8 @@ mod arrival;
 #[allow(clippy::module_inception)]
 mod call;
 mod caller;
+mod consult;
+mod dial;
 mod digits;
 mod ending;
 mod feature;
@@ -169,6 +172,13 @@ impl Index {
             if calls.is_empty() {
                 self.connections.remove(&connection);
             }
+        }
+    }
+
+    /// A media leg is no longer of this call (it may be another's already).
+    fn forget_media(&mut self, leg: LegRef, serial: u32) {
+        if self.media.get(&leg).is_some_and(|(of, _)| *of == serial) {
+            self.media.remove(&leg);
         }
     }
 
@@ -445,6 +455,9 @@ impl Calls {
         }
         let invite = message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
         self.with(cx, key.0, |call, step| {
+            if invite && call.dial_response(step, client, &message) {
+                return;
+            }
             if invite {
                 call.offer_response(step, user.leg, client, &message);
             }
@@ -483,7 +496,11 @@ impl Calls {
             self.parting_step(cx, |step| parting::forget(step, key));
             return;
         }
-        self.with(cx, key.0, |call, step| call.offer_lost(step, user.leg, status));
+        self.with(cx, key.0, |call, step| {
+            if !call.dial_lost(step, user.leg) {
+                call.offer_lost(step, user.leg, status);
+            }
+        });
     }
 
     /// Routing wants something done. Outputs that are not about calls are left to the tenant.

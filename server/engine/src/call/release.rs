@@ -38,6 +38,8 @@ impl Call {
         self.stop_telling(step);
         let reason = ending.header();
         self.stop_ringing(step, "withdrawn", &reason);
+        self.stop_dialling(step, Some(reason.as_str()));
+        self.leave_consultation(step);
         if let Some(lent) = self.agent.take_if(|agent| agent.home.is_some()) {
             part_with(step, lent, &reason, gone == Some(Side::Agent));
         }
@@ -61,11 +63,17 @@ impl Call {
     }
 
     fn release_caller(&mut self, step: &mut Step<'_, '_>, ending: &Ending, gone: Option<Side>) {
+        if self.give_agent_back(step, &ending.header(), gone == Some(Side::Caller)) {
+            self.caller.phase = Phase::Ended;
+            return;
+        }
         let caller = &mut self.caller;
         match caller.phase {
             Phase::Invited | Phase::Ringing | Phase::Early => caller.reject(step, ending),
             Phase::Answered if gone != Some(Side::Caller) => {
-                hang_up_when_acknowledged(step, caller.server, &caller.leg, &ending.header());
+                if let Some(server) = caller.server {
+                    hang_up_when_acknowledged(step, server, &caller.leg, &ending.header());
+                }
             }
             Phase::Acknowledged if gone != Some(Side::Caller) => {
                 caller.leg.hang_up(step, &ending.header());
@@ -75,19 +83,28 @@ impl Call {
         caller.phase = Phase::Ended;
         caller.leg.media.close(step.cx.out);
         step.index.tags.remove(&caller.leg.dialog.id().local_tag);
-        step.index.servers.remove(&caller.server);
+        if let Some(server) = &caller.server {
+            step.index.servers.remove(server);
+        }
     }
 
     fn tell_routing(&mut self, step: &mut Step<'_, '_>) {
         let call = self.call_ref();
         self.arm_keys(step, None);
         if let State::Connected(talk) = &self.state {
-            step.routed(Routed::CallEnded { agent: talk.agent, call });
+            if let Some(agent) = talk.agent {
+                step.routed(Routed::CallEnded { agent, call: talk.call });
+            }
         } else if std::mem::take(&mut self.in_routing) {
             step.routed(Routed::CallerGone { call });
         }
-        if let Some(agent) = &self.record.agent {
-            step.index.forget_agent(agent, self.id.serial);
+        let talk = match &self.state {
+            State::Connected(talk) => Some(talk),
+            State::Answered(answered) => Some(&answered.talk),
+            _ => None,
+        };
+        if let Some(talk) = talk {
+            step.index.forget_agent(&talk.employee_id, self.id.serial);
         }
         if let Some((agent, employee_id)) = self.dialled_by.take() {
             step.index.forget_agent(&employee_id, self.id.serial);
@@ -104,8 +121,12 @@ impl Call {
             ReleaseReason::QueueTimeout => "timeout",
             _ => "removed",
         };
-        let left = if self.times.answered.is_some() { "answered" } else { left };
-        self.leave_queue(self.times.answered_at().unwrap_or(now), left);
+        match &self.state {
+            State::Answered(_) => {
+                self.leave_queue(self.times.answered_at().unwrap_or(now), "answered");
+            }
+            _ => self.leave_queue(now, left),
+        }
         let record = &mut self.record;
         record.released = Some(now.wall);
         if let Some(queued) = self.times.queued {
@@ -182,10 +203,10 @@ impl Call {
         if let Some(timer) = self.timer.take() {
             step.index.timers.cancel(timer);
         }
-        step.index.media.remove(&self.caller.leg.media.leg);
+        step.index.forget_media(self.caller.leg.media.leg, self.id.serial);
         step.index.forget_connection(self.caller.connection, self.id.serial);
         if let Some(agent) = &self.agent {
-            step.index.media.remove(&agent.media.leg);
+            step.index.forget_media(agent.media.leg, self.id.serial);
         }
         step.cx.journal(EventKind::Released { record: Box::new(self.record.clone()) });
     }

@@ -5,7 +5,7 @@
 //! A digit that is no code and part of none goes to the other side.
 
 use super::announce::Announcement;
-use super::call::{Call, State};
+use super::call::{Call, State, Talk};
 use super::ending::Ending;
 use super::feature::{Feature, Pressed};
 use super::{Side, Step};
@@ -40,14 +40,14 @@ impl Call {
             State::Line(line) => side == Side::Caller && line.lent_to.is_none(),
             _ => false,
         };
-        if !serves {
+        let consults = side == Side::Caller && self.consult_of.is_some();
+        if !serves && !consults {
             return true;
         }
         let config = step.cx.config.clone();
         let codes = &config.single_phone.feature_codes;
-        let consulting = self.consults();
         let keys = self.leg_mut(side).and_then(|leg| leg.keys.as_mut());
-        if let Some(pressed) = keys.map(|keys| keys.press(codes, digit, consulting)) {
+        if let Some(pressed) = keys.map(|keys| keys.press(codes, digit, consults)) {
             self.pressed(step, side, pressed);
         }
         true
@@ -56,7 +56,8 @@ impl Call {
     /// The next key has not come in time.
     pub fn keys_time_out(&mut self, step: &mut Step<'_, '_>) {
         self.keys_timer = None;
-        let side = if matches!(self.state, State::Line(_)) { Side::Caller } else { Side::Agent };
+        let caller = matches!(self.state, State::Line(_)) || self.consult_of.is_some();
+        let side = if caller { Side::Caller } else { Side::Agent };
         let keys = self.leg_mut(side).and_then(|leg| leg.keys.as_mut());
         if let Some(pressed) = keys.map(|keys| keys.time_out()) {
             self.pressed(step, side, pressed);
@@ -107,8 +108,11 @@ impl Call {
     }
 
     fn serve(&mut self, step: &mut Step<'_, '_>, side: Side, feature: Feature) {
+        if side == Side::Caller && self.consult_of.is_some() {
+            return self.serve_in_consultation(step, feature);
+        }
         let (agent, talks) = match &self.state {
-            State::Connected(talk) => (talk.agent, true),
+            State::Connected(Talk { agent: Some(agent), .. }) => (*agent, true),
             State::Line(line) => (line.agent, false),
             _ => return,
         };
@@ -139,15 +143,41 @@ impl Call {
         &mut self,
         step: &mut Step<'_, '_>,
         side: Side,
-        _feature: Feature,
-        _number: &str,
+        feature: Feature,
+        number: &str,
     ) {
-        self.tell(step, side, &["not_possible"]);
+        let by = match &self.state {
+            State::Connected(Talk { agent: Some(agent), employee_id, .. })
+                if side == Side::Agent && self.consult_of.is_none() =>
+            {
+                Some((*agent, employee_id.clone()))
+            }
+            _ => None,
+        };
+        let target = by.as_ref().and_then(|(agent, _)| self.target(step, *agent, number));
+        let Some((target, (_, employee_id))) = target.zip(by) else {
+            return self.tell(step, side, &["not_possible"]);
+        };
+        match feature {
+            Feature::Consult => self.consult(step, target),
+            Feature::Transfer if self.can_be_handed_to(step, &target) => {
+                self.hand_on(step, &employee_id, target, false);
+            }
+            _ => self.tell(step, side, &["transfer_failed"]),
+        }
     }
 
-    /// Whether the agent consults somebody just now.
-    fn consults(&self) -> bool {
-        false
+    fn serve_in_consultation(&mut self, step: &mut Step<'_, '_>, feature: Feature) {
+        let agent = self.consult_of.as_ref().map(|of| of.agent);
+        let state = matches!(feature, Feature::Idle | Feature::Busy | Feature::Rest);
+        match agent {
+            Some(agent) if state || feature == Feature::SignOut => {
+                let said = change_state(step, agent, feature);
+                self.tell(step, Side::Caller, &[said]);
+            }
+            _ if self.serve_consulting(step, feature) => {}
+            _ => self.tell(step, Side::Caller, &["not_possible"]),
+        }
     }
 
     /// The customer hears the queue's hold tone and the agent nothing, until it is taken back.

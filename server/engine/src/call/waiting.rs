@@ -171,7 +171,7 @@ impl Call {
     pub fn tell_held(&mut self, step: &mut Step<'_, '_>, holder: Side) {
         let State::Connected(talk) = &self.state else { return };
         let holding_agent = match holder {
-            Side::Agent => Some(talk.agent),
+            Side::Agent => talk.agent,
             Side::Caller => self.dialled_by.as_ref().map(|(agent, _)| *agent),
         };
         let settings = talk.queue.and_then(|queue| step.cx.routing.queue_settings(queue));

@@ -114,6 +114,7 @@ impl Call {
         let begun = match exit {
             Exit::SkillQueue(name) => self.transfer_to_queue(step, &name),
             Exit::Agent(employee_id) => self.transfer_to_agent(step, &employee_id),
+            Exit::Number { number, trunk } => self.transfer_to_number(step, &number, &trunk),
             _ => Err(Failure::Unknown),
         };
         if let Err(failure) = begun {
