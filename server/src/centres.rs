@@ -3,6 +3,8 @@
 //! Owns: plan, generated passwords, commit to the store, and the directory the engines get. Does
 //! not own: how a centre is read (`config`), who asks for the change (`http`, `cli`).
 
+pub mod sound_files;
+
 use crate::clock::Clock;
 use crate::config::centre::{self, Key, Loaded};
 use crate::config::plan::Plan;

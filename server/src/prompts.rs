@@ -5,6 +5,8 @@
 //! reported by name and the one before it plays; for a tone, the default tone. Does not own: reading
 //! files ([`crate::audio`]), how they come into the data directory ([`crate::centres`]).
 
+pub mod gaps;
+pub mod place;
 mod shelf;
 
 use crate::audio;
@@ -27,6 +29,24 @@ pub const SOUND_S_MAX: u32 = 600;
 pub fn standard_names() -> BTreeSet<String> {
     let files = STANDARD.get_dir("en").into_iter().flat_map(|dir| dir.files());
     files.filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_string())).collect()
+}
+
+/// The names of the standard prompts by language.
+pub fn standard() -> BTreeMap<String, BTreeSet<String>> {
+    let of = |language: &Dir<'static>| {
+        let files = language.files();
+        files.filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_string())).collect()
+    };
+    STANDARD
+        .dirs()
+        .filter_map(|language| Some((language.path().to_str()?.to_string(), of(language))))
+        .collect()
+}
+
+/// The file of a standard prompt.
+pub fn standard_bytes(language: &str, name: &str) -> Option<&'static [u8]> {
+    let file = STANDARD.get_file(format!("{language}/{name}.wav"))?;
+    Some(file.contents())
 }
 
 /// Reads a WAV file as 8 kHz samples.

@@ -8,6 +8,7 @@ mod agents;
 mod calls;
 pub mod listen;
 mod problem;
+mod prompts;
 mod query;
 mod scope;
 mod tenants;
@@ -133,6 +134,14 @@ pub fn router(api: Api) -> Router {
         .route("/calls/{call}", get(calls::one).delete(calls::release))
         .route("/calls/{call}/trace", get(calls::trace))
         .route("/records", get(calls::records))
+        .route(
+            "/prompts/{language}/{name}",
+            get(prompts::prompt).put(prompts::put_prompt).delete(prompts::delete_prompt),
+        )
+        .route(
+            "/tones/{name}",
+            get(prompts::tone).put(prompts::put_tone).delete(prompts::delete_tone),
+        )
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .route_layer(middleware::from_fn_with_state(api.clone(), authenticate))
