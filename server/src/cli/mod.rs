@@ -5,6 +5,8 @@
 mod centre;
 mod client;
 mod doctor;
+mod flow;
+mod flow_graph;
 mod phone;
 mod query;
 
@@ -90,6 +92,11 @@ enum Command {
         #[command(flatten)]
         api: Api,
     },
+    /// Flows: files that say what callers hear.
+    Flow {
+        #[command(subcommand)]
+        command: flow::Flow,
+    },
     /// Check ports, clock, disk, store and server, each with its remedy.
     Doctor {
         #[command(flatten)]
@@ -172,6 +179,7 @@ fn perform(cli: Cli) -> Result<(), Failure> {
         Command::Agent(agent) => phone::agent(&agent),
         Command::Trace { call, api } => query::trace(&call, &api, &load(config)?),
         Command::Records { last, csv, api } => query::records(&last, csv, &api, &load(config)?),
+        Command::Flow { command } => flow::perform(&command),
         Command::Doctor { api } => doctor::doctor(&api, config),
     }
 }

@@ -120,6 +120,18 @@ impl Node {
         }
     }
 
+    /// What a path of keys and of places in lists (from 0) leads to, joined by dots as in
+    /// `node.menu.say.0`: as far as it does.
+    pub fn at(&self, path: &str) -> &Node {
+        let mut at = self;
+        for part in path.split('.') {
+            let item = part.parse().ok().and_then(|place: usize| at.items().get(place));
+            let Some(next) = at.get(part).or(item) else { break };
+            at = next;
+        }
+        at
+    }
+
     /// How a fault shows the value: short, in the file's own notation.
     pub fn shown(&self) -> String {
         let shown = match &self.value {
