@@ -102,6 +102,8 @@ impl Oracle {
                 centre.routing.agent_status(status.agent).map(|s| s.state)
             );
             let offers = self.offers.values().filter(|(_, agent, _)| *agent == status.agent);
+            let talks = matches!(status.state, AgentState::Talking | AgentState::Holding);
+            assert!(talks || !self.talking.contains_key(&status.agent), "still in a call");
             let ringing = offers.clone().filter(|(_, _, answered)| !answered).count();
             assert_eq!(ringing, usize::from(status.state == AgentState::Offered));
             if self.may_be_offered(status, centre.now) {
@@ -192,6 +194,20 @@ impl Oracle {
             18 if b < 128 => self.step(centre, Input::DialsOut { agent }),
             18 => self.step(centre, Input::DialEnded { agent }),
             19 => self.step(centre, Input::Idle { agent }),
+            20 => {
+                let mut calls: Vec<_> = self.waiting.keys().chain(self.offered.keys()).collect();
+                calls.sort();
+                let Some(&&call) = calls.get(usize::from(a) % calls.len().max(1)) else { return };
+                let priority = b % 3;
+                self.priorities.insert(call, priority);
+                for places in [&mut self.waiting, &mut self.offered] {
+                    if let Some((_, (urgency, _))) = places.get_mut(&call) {
+                        *urgency = Reverse(priority);
+                    }
+                }
+                self.step(centre, Input::SetPriority { call, priority });
+            }
+            21 => self.step(centre, Input::Holds { agent, holding: b < 128 }),
             _ => self.pass(centre, u64::from(b) * 40),
         }
     }
@@ -201,7 +217,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
     #[test]
     fn agrees_with_a_naive_centre(
-        steps in prop::collection::vec((0u8..24, any::<u8>(), any::<u8>()), 1..150)
+        steps in prop::collection::vec((0u8..26, any::<u8>(), any::<u8>()), 1..150)
     ) {
         let agents: &[(&str, &[&str])] =
             &[("1", &["a", "b", "c"]), ("2", &["a"]), ("3", &["b", "c"]), ("4", &["c", "a"])];
