@@ -268,6 +268,10 @@ impl Call {
             }
             flow.run.handle(step.cx.now, answer);
         }
+        // Whoever only decides, or asks somebody, answers nobody yet.
+        if flow.place == Place::Alone && flow.effects.is_empty() {
+            self.be_heard(step);
+        }
         flow.arm(step, self.id.serial);
         let moved = std::mem::take(&mut flow.moved) && flow.place != Place::HungUp;
         self.flow = Some(flow);

@@ -9,6 +9,10 @@ mod world;
 
 mod chaos;
 mod direct;
+mod flows;
+mod flows_digits;
+mod flows_ends;
+mod flows_queue;
 mod found;
 mod holding;
 mod in_dialog;

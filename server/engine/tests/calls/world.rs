@@ -2,6 +2,7 @@
 
 use hotline_base::{Epoch, Mono, Now, Partition, Redacted, Rng, Wall};
 use hotline_engine::config::{DigestAlgorithm, FIRST_PROMPT, Prompt, Softphone, Trunk, WAIT_TONE};
+use hotline_engine::effect::{Effect, EffectDone, EffectId};
 use hotline_engine::event::EventKind;
 use hotline_engine::input::{Counts, Reply, Request};
 use hotline_engine::{
@@ -9,7 +10,7 @@ use hotline_engine::{
 };
 use hotline_media::command::{
     AssetId, Codec, Command, Direction, Event as MediaEvent, LegRef, LegStatistics, PlayEnd,
-    PlayId, PlayItem, PortGrant,
+    PlayId, PlayItem, PortGrant, RecordEnd, RecordingId,
 };
 use hotline_routing::config::{
     AccessCode, Agent, AnnounceOnAnswer, AnswerSupervision, CalledRoute, Destination, Policy,
@@ -22,6 +23,7 @@ use hotline_sip::{ConnectionId, Flow, Message, Method, Transport, Uri};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub const TENANT: Partition = Partition(7);
 /// How long each prompt is.
@@ -49,6 +51,8 @@ pub struct World {
     pub events: Vec<Event>,
     pub commands: Vec<Command>,
     pub notices: Vec<String>,
+    /// What was asked for outside, and within which time.
+    pub effects: Vec<(EffectId, Effect, Duration)>,
     worker: Worker,
     branches: u32,
     requests: u64,
@@ -62,9 +66,21 @@ struct Worker {
     playing: BTreeMap<LegRef, PlayId>,
     due: BTreeMap<(u64, LegRef, PlayId), ()>,
     open: BTreeMap<LegRef, PortGrant>,
+    /// Recordings, and since when (ms).
+    recording: BTreeMap<LegRef, (RecordingId, u64)>,
     reports: VecDeque<MediaEvent>,
     /// Closes are not reported: the worker is gone.
     pub mute: bool,
+}
+
+impl Worker {
+    fn recorded(&mut self, leg: LegRef, now_ms: u64, reason: RecordEnd) {
+        if let Some((recording, since_ms)) = self.recording.remove(&leg) {
+            let duration_ms = (now_ms - since_ms) as u32;
+            let event = MediaEvent::Recorded { leg, recording, duration_ms, reason };
+            self.reports.push_back(event);
+        }
+    }
 }
 
 /// The demo centre of these tests.
@@ -218,6 +234,7 @@ impl World {
             events: Vec::new(),
             commands: Vec::new(),
             notices: Vec::new(),
+            effects: Vec::new(),
             worker: Worker::default(),
             branches: 0,
             requests: 0,
@@ -274,7 +291,10 @@ impl World {
                     self.replies.insert(id.0, reply);
                 }
                 Output::Notice { text, .. } => self.notices.push(text),
-                Output::Effect { .. } | Output::BindingRefreshed { .. } => {}
+                Output::Effect { id, effect, within, .. } => {
+                    self.effects.push((id, effect, within));
+                }
+                Output::BindingRefreshed { .. } => {}
             }
         }
     }
@@ -303,8 +323,13 @@ impl World {
             Command::Stop { leg, play } if worker.playing.get(&leg) == Some(&play) => {
                 end(worker, leg, PlayEnd::Stopped);
             }
+            Command::Record { leg, recording, .. } => {
+                let began = (recording, self.mono_ms);
+                assert!(worker.recording.insert(leg, began).is_none(), "one at a time");
+            }
             Command::Close { leg } => {
                 end(worker, leg, PlayEnd::LegClosed);
+                worker.recorded(leg, self.mono_ms, RecordEnd::LegClosed);
                 let port = worker.open.remove(&leg).expect("an open leg is closed");
                 if !worker.mute {
                     let statistics = LegStatistics { packets_sent: 5, ..Default::default() };
@@ -537,6 +562,22 @@ impl World {
         }
     }
 
+    /// The running recording of a leg ends.
+    pub fn recorded(&mut self, leg: LegRef, reason: RecordEnd) {
+        self.worker.recorded(leg, self.mono_ms, reason);
+        self.handle(Input::Tick);
+    }
+
+    /// Whether a leg is being recorded.
+    pub fn records_leg(&self, leg: LegRef) -> bool {
+        self.worker.recording.contains_key(&leg)
+    }
+
+    /// Something that was asked for outside is done.
+    pub fn done(&mut self, id: EffectId, done: EffectDone) {
+        self.handle(Input::EffectDone { id, done });
+    }
+
     /// The digits a leg was sent, in order.
     pub fn sent_digits(&self, leg: LegRef) -> String {
         let digits = |command: &Command| match command {
@@ -612,7 +653,7 @@ impl World {
         if !self.worker.mute {
             assert_eq!((counts.legs, counts.ports_used), (0, 0));
         }
-        assert_eq!(counts.waiting, 0);
+        assert_eq!((counts.waiting, counts.effects), (0, 0));
         assert!(counts.timers <= self.timers_at_rest, "{} timers left", counts.timers);
         let mut arrived = Vec::new();
         let mut released = Vec::new();

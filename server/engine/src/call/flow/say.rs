@@ -100,7 +100,7 @@ impl Call {
 
     /// The caller is to hear what comes, by the answer supervision of its route. It may press keys
     /// meanwhile.
-    fn be_heard(&mut self, step: &mut Step<'_, '_>) {
+    pub(super) fn be_heard(&mut self, step: &mut Step<'_, '_>) {
         match self.supervision {
             Some(AnswerSupervision::WhenAgentAnswers) => {
                 self.caller.progress(step);
