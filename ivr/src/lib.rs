@@ -6,10 +6,9 @@
 //!                      program::Flows ── run ──▶ what is said, done, and where the call goes
 //! ```
 //! Owns: the flow ([`model`]) and its expressions ([`expr`]), how it is read ([`read`]) and
-//! checked ([`check`]), what is ready to run ([`program`]),
-//! the running of it ([`run`]), working times
-//! ([`schedule`]), and [`say`], from a value to the recorded units that speak it. Does
-//! not own: audio (the media crate), calls (the engine).
+//! checked ([`check`]), what is ready to run ([`program`]), the running of it ([`run`]), flows
+//! walked in virtual time ([`walk`]), working times ([`schedule`]), and [`say`], from a value to the
+//! recorded units that speak it. Does not own: audio (the media crate), calls (the engine).
 #![forbid(unsafe_code)]
 
 pub mod check;
@@ -21,3 +20,4 @@ pub mod read;
 pub mod run;
 pub mod say;
 pub mod schedule;
+pub mod walk;

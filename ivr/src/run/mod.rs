@@ -32,6 +32,7 @@ mod web;
 pub use fault::StartFault;
 pub use snapshot::Snapshot;
 
+use crate::model::Node;
 use crate::program::{Flows, NodeId, Program};
 use crate::schedule::WorkingTime;
 use digits::Digits;
@@ -218,6 +219,16 @@ impl Run {
     /// Flow and node it is at.
     pub fn position(&self) -> (&str, &str) {
         (self.top.program.name(), self.top.node_name())
+    }
+
+    /// What it is at.
+    pub fn node(&self) -> Option<&Node> {
+        self.top.program.step(self.top.node).map(|step| &step.node)
+    }
+
+    /// The flow it is in.
+    pub fn program(&self) -> &Program {
+        &self.top.program
     }
 
     /// The language spoken.
