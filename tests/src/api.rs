@@ -52,6 +52,22 @@ impl Client {
         answer(request.send_json(body))
     }
 
+    /// Status and bytes of `GET /api/v1/PATH`.
+    pub fn bytes(&self, path: &str) -> (u16, Vec<u8>) {
+        let request = self.agent.get(format!("{}/api/v1/{path}", self.base));
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        let Ok(mut response) = request.call() else { return (0, Vec::new()) };
+        let bytes = response.body_mut().read_to_vec().unwrap_or_default();
+        (response.status().as_u16(), bytes)
+    }
+
+    /// Status and body of `PUT /api/v1/PATH` with a file.
+    pub fn put_file(&self, path: &str, file: &[u8]) -> (u16, Json) {
+        let request = self.agent.put(format!("{}/api/v1/{path}", self.base));
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        answer(request.content_type("audio/wav").send(file))
+    }
+
     /// Status of `DELETE /api/v1/PATH`.
     pub fn delete(&self, path: &str) -> u16 {
         let request = self.agent.delete(format!("{}/api/v1/{path}", self.base));
