@@ -1,10 +1,11 @@
 //! The media workers' threads: sockets and a clock around `hotline_media`'s pure worker.
 //!
 //! Owns: ports and their sockets ([`io`]), the millisecond ([`worker`]), who granted what to which
-//! engine ([`grants`]). Does not own: what a leg does with a packet (`hotline_media::worker`).
+//! engine ([`grants`]), files of what callers say ([`recorder`]). Does not own: what a leg does with a packet (`hotline_media::worker`).
 
 mod grants;
 mod io;
+mod recorder;
 #[cfg(test)]
 mod tests;
 mod worker;

@@ -10,17 +10,19 @@
 
 use super::grants::Grants;
 use super::io::MediaIo;
+use super::recorder::Recorder;
 use crate::clock::Clock;
 use crate::runtime::{Engines, Mail};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use hotline_base::{Mono, Now, Rng};
 use hotline_engine::engine_of_leg;
 use hotline_media::asset::Library;
-use hotline_media::command::{Command, Event, PortGrant};
+use hotline_media::command::{Command, Event, LegRef, PortGrant};
 use hotline_media::worker::{Channel, PHASES, Worker};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -51,6 +53,8 @@ pub struct MediaSettings {
     pub address: IpAddr,
     /// First (even) and last port of the range that the workers share.
     pub ports: (u16, u16),
+    /// Where what callers say is written: a folder for each partition below it.
+    pub messages: PathBuf,
 }
 
 /// Counters of one worker.
@@ -66,6 +70,10 @@ pub struct MediaMetrics {
     pub bound: AtomicU64,
     /// Port pairs of the range that were taken by others.
     pub taken: AtomicU64,
+    /// Recordings begun.
+    pub recordings: AtomicU64,
+    /// Recordings that could not be written.
+    pub recordings_failed: AtomicU64,
     /// Milliseconds left out after standstills.
     pub left_out_ms: AtomicU64,
 }
@@ -164,6 +172,9 @@ pub struct MediaThread<I> {
     awake: Arc<AtomicBool>,
     engines: Engines,
     grants: Grants,
+    recorder: Recorder,
+    /// Legs that have been recorded: their events go by way of the recorder from then on.
+    recorded: BTreeSet<LegRef>,
     /// The next pair of the range that is ours; `None` when all are bound.
     next_pair: Option<u16>,
     /// Binding failed: the millisecond in which it is tried again.
@@ -195,6 +206,12 @@ impl<I: MediaIo + 'static> MediaThread<I> {
             let (sender, orders) = crossbeam_channel::bounded(ORDERS_MAX);
             let (awake, metrics) =
                 (Arc::new(AtomicBool::new(true)), Arc::new(MediaMetrics::default()));
+            let (recorder, writing) = Recorder::start(
+                format!("messages-{number}"),
+                settings.messages.clone(),
+                engines.clone(),
+            )?;
+            threads.push(writing);
             let mut thread = MediaThread {
                 settings: MediaSettings { worker: (number, count), ..settings.clone() },
                 worker: Worker::new(number, Vec::new(), Arc::clone(library), rng.fork()),
@@ -203,6 +220,8 @@ impl<I: MediaIo + 'static> MediaThread<I> {
                 awake: Arc::clone(&awake),
                 engines: engines.clone(),
                 grants: Grants::new(engines.count()),
+                recorder,
+                recorded: BTreeSet::new(),
                 next_pair: settings.ports.0.checked_add(2 * number),
                 bind_again: None,
                 untaken: VecDeque::new(),
@@ -236,6 +255,7 @@ impl<I: MediaIo + 'static> MediaThread<I> {
             }
             self.millisecond(Clock.now());
         }
+        self.recorder.stop();
     }
 
     /// Whether there is something to do each millisecond.
@@ -361,12 +381,49 @@ impl<I: MediaIo + 'static> MediaThread<I> {
         count
     }
 
+    /// What was recorded goes to the disk; what the disk is too slow for ends.
+    fn hand_pieces_on(&mut self) {
+        while let Some(piece) = self.worker.poll_piece() {
+            let (leg, recording) = (piece.leg, piece.recording);
+            if piece.samples.is_empty() {
+                self.recorded.insert(leg);
+                self.metrics.recordings.fetch_add(1, Ordering::Relaxed);
+            }
+            if !self.recorder.write(piece) {
+                tracing::error!(recording = recording.0, "the disk is too slow for a message");
+                self.metrics.recordings_failed.fetch_add(1, Ordering::Relaxed);
+                self.worker.fail_recording(leg, recording);
+            }
+        }
+    }
+
+    /// A recording's end is told behind its last piece, and the end of its leg, with which the
+    /// engine forgets it, behind that. Digits and the rest never wait for the disk.
+    fn goes_by_recorder(&mut self, leg: LegRef, event: &Event) -> bool {
+        match event {
+            Event::Closed { .. } => self.recorded.remove(&leg),
+            Event::Recorded { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Tells the engines what happened; what one does not take now it gets next time.
     fn report(&mut self) {
+        if !self.recorded.is_empty() {
+            while let Some((leg, recording)) = self.recorder.failed() {
+                self.metrics.recordings_failed.fetch_add(1, Ordering::Relaxed);
+                self.worker.fail_recording(leg, recording);
+            }
+        }
+        self.hand_pieces_on();
         while let Some(event) = self.worker.poll_event() {
             match event.leg() {
                 Some(leg) => {
                     let engine = engine_of_leg(leg, self.engines.count());
+                    if self.goes_by_recorder(leg, &event) {
+                        self.recorder.tell(engine, event);
+                        continue;
+                    }
                     self.untaken.push_back((engine, event));
                 }
                 None => {

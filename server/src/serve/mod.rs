@@ -132,8 +132,12 @@ pub(crate) fn start(
         .map(|_| UdpIo::new(source.clone()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| error.to_string())?;
-    let settings =
-        MediaSettings { worker: (0, 1), address: config.media_address, ports: config.media_ports };
+    let settings = MediaSettings {
+        worker: (0, 1),
+        address: config.media_address,
+        ports: config.media_ports,
+        messages: config.data_dir.join("messages"),
+    };
     let (media, media_threads) =
         MediaThread::start(&settings, ios, &snapshot.library, &engines, &mut rng).map_err(
             |error| {

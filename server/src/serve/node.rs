@@ -131,6 +131,16 @@ impl Node for RunningNode {
             ),
             ("hotline_media_unsent_total", "counter", total(|m| m.unsent.load(Ordering::Relaxed))),
             (
+                "hotline_recordings_total",
+                "counter",
+                total(|m| m.recordings.load(Ordering::Relaxed)),
+            ),
+            (
+                "hotline_recordings_failed_total",
+                "counter",
+                total(|m| m.recordings_failed.load(Ordering::Relaxed)),
+            ),
+            (
                 "hotline_media_left_out_ms_total",
                 "counter",
                 total(|m| m.left_out_ms.load(Ordering::Relaxed)),
