@@ -162,3 +162,84 @@ fn cycle<'a>(graph: &Graph<'a>) -> Option<Vec<(Place<'a>, String)>> {
         at = *next;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value as Json, json};
+
+    const NODES: usize = 5;
+
+    /// A flow of nodes that pause (`p`), that do not (`i`), and loops (`l`), each with two edges.
+    fn flow(nodes: &[(char, usize, usize, u8)]) -> Flow {
+        let node = |(kind, a, b, times): &(char, usize, usize, u8)| -> Json {
+            let (a, b) = (format!("n{a}"), format!("n{b}"));
+            match kind {
+                'p' => {
+                    json!({ "kind": "menu", "keys": { "1": a }, "on_timeout": b, "on_no_match": b })
+                }
+                'l' => json!({ "kind": "loop", "times": times, "body": a, "next": b }),
+                _ => {
+                    json!({ "kind": "branch", "cases": [{ "if": "true", "then": a }], "otherwise": b })
+                }
+            }
+        };
+        let mut written: serde_json::Map<String, Json> =
+            nodes.iter().enumerate().map(|(at, parts)| (format!("n{at}"), node(parts))).collect();
+        written.insert(format!("n{}", nodes.len()), json!({ "kind": "end" }));
+        crate::read::flow(&json!({ "start": "n0", "node": written })).unwrap()
+    }
+
+    /// By trying: from some node, can one walk for ever without a pause? Loops count.
+    fn endless_by_walking(nodes: &[(char, usize, usize, u8)]) -> bool {
+        type State = (usize, Vec<u8>);
+        let next = |(at, counts): &State| -> Vec<State> {
+            match nodes.get(*at) {
+                Some(('l', body, next, times)) => {
+                    let mut counts = counts.clone();
+                    let again = counts[*at] < *times;
+                    counts[*at] = if again { counts[*at] + 1 } else { 0 };
+                    vec![(if again { *body } else { *next }, counts)]
+                }
+                Some(('i', a, b, _)) => vec![(*a, counts.clone()), (*b, counts.clone())],
+                _ => Vec::new(),
+            }
+        };
+        let mut states: BTreeMap<State, Vec<State>> = BTreeMap::new();
+        let mut open: Vec<State> = (0..nodes.len()).map(|at| (at, vec![0; nodes.len()])).collect();
+        while let Some(state) = open.pop() {
+            if !states.contains_key(&state) {
+                let after = next(&state);
+                open.extend(after.clone());
+                states.insert(state, after);
+            }
+        }
+        loop {
+            let before = states.len();
+            let known: BTreeSet<State> = states.keys().cloned().collect();
+            states.retain(|_, after| after.iter().any(|state| known.contains(state)));
+            if states.len() == before {
+                return before > 0;
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_could_walk_for_ever_is_found(
+            nodes in prop::collection::vec(
+                (prop::sample::select(vec!['p', 'i', 'i', 'l']), 0..=NODES, 0..=NODES, 1u8..3),
+                NODES,
+            ),
+        ) {
+            let flows = BTreeMap::from([("f".to_owned(), flow(&nodes))]);
+            let found = !faults(&flows).is_empty();
+            let endless = endless_by_walking(&nodes);
+            prop_assert!(found || !endless, "not found: {nodes:?}");
+            // A loop whose body never comes back is not left by `next`; else the two agree.
+            let loops = nodes.iter().any(|(kind, ..)| *kind == 'l');
+            prop_assert!(found == endless || loops, "found for nothing: {nodes:?}");
+        }
+    }
+}
