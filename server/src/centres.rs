@@ -1,29 +1,39 @@
 //! The centres of a node: the one place that changes configuration.
 //!
-//! Owns: plan, generated passwords, commit to the store, and the directory the engines get. Does
-//! not own: how a centre is read (`config`), who asks for the change (`http`, `cli`).
+//! Owns: plan, commit to the store, and the directory the engines get; generated passwords and PINs
+//! are in [`credentials`], drafts and versions of flows in [`flows`]. Does not own: how a centre is
+//! read (`config`), who asks for the change (`http`, `cli`).
+
+mod credentials;
+pub mod flows;
 
 pub mod sound_files;
 
 use crate::clock::Clock;
 use crate::config::centre::{self, Key, Loaded};
+use crate::config::flows::Sounds;
 use crate::config::plan::Plan;
 use crate::config::tree::Node;
-use crate::config::{Centre, NodeConfig, build, password};
-use crate::prompts::{Catalogue, Sounds, TenantDir};
+use crate::config::{Centre, Faults, NodeConfig, build};
+use crate::effects::Policies;
+use crate::prompts::{self, Catalogue, TenantDir};
 use crate::store::Store;
+use crate::store::flows::FlowDraft;
+pub use credentials::write_secret;
+use hotline_base::Partition;
 use hotline_base::calendar::TimeZone;
-use hotline_base::{Partition, Rng};
 use hotline_engine::config::{Directory, Network, Trunk};
 use hotline_media::asset::Library;
+use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use std::io::Write;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
 
-const DEMO: &str = include_str!("../../conf/demo/centre.toml");
+/// `centre.toml` and `flows/*.toml` of the demo centre.
+static DEMO: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../conf/demo");
 
 /// Every centre of the node.
 pub struct Centres {
@@ -33,6 +43,7 @@ pub struct Centres {
     trunks: Vec<Trunk>,
     catalogue: Catalogue,
     centres: Vec<(Partition, Centre)>,
+    drafts: BTreeMap<Partition, BTreeMap<String, FlowDraft>>,
     version: u64,
     names: watch::Sender<Arc<[TenantName]>>,
 }
@@ -75,8 +86,19 @@ pub struct Snapshot {
     pub directory: Arc<Directory>,
     /// For the media workers.
     pub library: Arc<Library>,
+    /// For who performs effects.
+    pub policies: Arc<Policies>,
     /// Prompts that cannot be used, a line each.
     pub broken: Vec<String>,
+}
+
+/// How an apply is to be done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// Only plan.
+    pub dry_run: bool,
+    /// Delete what the directory does not have.
+    pub prune: bool,
 }
 
 /// What an apply did, or would do.
@@ -97,12 +119,12 @@ impl Applied {
 }
 
 impl Centres {
-    /// Reads what the store holds; when that is nothing, applies the demo centre. The notes say
-    /// what was applied.
-    pub async fn open(store: Store, config: &NodeConfig) -> Result<(Centres, Vec<String>), String> {
+    /// Reads what the store holds.
+    async fn read(store: Store, config: &NodeConfig) -> Result<Centres, String> {
         let say = |error: crate::store::StoreError| error.to_string();
-        let mut centres = Centres {
+        Ok(Centres {
             centres: store.centres().await.map_err(say)?,
+            drafts: store.flow_drafts().await.map_err(say)?,
             version: store.version().await.map_err(say)?,
             store,
             data_dir: config.data_dir.clone(),
@@ -110,15 +132,21 @@ impl Centres {
             trunks: config.trunks.clone(),
             catalogue: Catalogue::default(),
             names: watch::Sender::new(Arc::new([])),
-        };
+        })
+    }
+
+    /// Reads what the store holds; when that is nothing, applies the demo centre. The notes say
+    /// what was applied.
+    ///
+    /// # Errors
+    /// One line: the store cannot be read.
+    pub async fn open(store: Store, config: &NodeConfig) -> Result<(Centres, Vec<String>), String> {
+        let mut centres = Centres::read(store, config).await?;
         centres.publish();
         let mut notes = Vec::new();
         if centres.centres.is_empty() {
-            let root =
-                Node::from_toml(DEMO).map_err(|(line, what)| format!("demo:{line}: {what}"))?;
-            let demo =
-                centre::from_node(&root, "demo", None).map_err(|faults| faults.to_string())?;
-            let applied = centres.apply(demo.centre, None, false, false).await?;
+            let demo = demo().map_err(|faults| faults.to_string())?;
+            let applied = centres.apply(demo.centre, None, Asked::default()).await?;
             notes.push("the store was empty: the demo centre is in force".to_string());
             notes.extend(applied.notes);
         }
@@ -180,10 +208,16 @@ impl Centres {
         let mut loaded = self.catalogue.load(self.prompts_dir.as_deref(), &dirs);
         let mut tenants = Vec::new();
         for (partition, centre) in &self.centres {
-            let Sounds { prompts, tones } = loaded.tenants.remove(partition).unwrap_or_default();
-            let mut tenant = build::tenant(centre, *partition, self.version, prompts)?;
-            tenant.tones = tones;
-            tenants.push(Arc::new(tenant));
+            let drafts = self.drafts.get(partition).into_iter().flatten();
+            let sounds = loaded.tenants.remove(partition).unwrap_or_default();
+            let parts = build::Parts {
+                prompts: sounds.prompts,
+                tones: sounds.tones,
+                drafts: drafts
+                    .map(|(name, draft)| (name.clone(), draft.document.clone()))
+                    .collect(),
+            };
+            tenants.push(Arc::new(build::tenant(centre, *partition, self.version, parts)?));
         }
         Ok(Snapshot {
             directory: Arc::new(Directory {
@@ -193,20 +227,20 @@ impl Centres {
                 default_tenant: self.centres.first().map(|(partition, _)| *partition),
             }),
             library: Arc::new(loaded.library),
+            policies: Arc::new(self.policies()),
             broken: loaded.broken,
         })
     }
 
-    /// Makes a tenant equal to `wanted`; `dir` is where its own prompts come from.
+    /// Makes a tenant equal to `wanted`; `dir` is where its own prompts and tones come from.
     ///
     /// # Errors
-    /// One line: what stands against it. Nothing is half-applied.
+    /// What stands against it, a line each. Nothing is half-applied.
     pub async fn apply(
         &mut self,
-        wanted: Centre,
+        mut wanted: Centre,
         dir: Option<&Path>,
-        dry_run: bool,
-        prune: bool,
+        asked: Asked,
     ) -> Result<Applied, String> {
         let now = self.centres.iter().find(|(_, centre)| centre.name() == wanted.name());
         let empty = Centre::default();
@@ -219,79 +253,93 @@ impl Centres {
                 current.realm()
             ));
         }
-        let (plan, mut result) = Plan::between(current, &wanted, prune);
+        credentials::settle_pins(current, &mut wanted)?;
+        let numbers = match now {
+            Some((partition, _)) => self.store.flow_numbers(*partition).await,
+            None => Ok(BTreeMap::new()),
+        };
+        let numbers = numbers.map_err(|error| error.to_string())?;
+        let (plan, mut result) = Plan::between(current, &wanted, &numbers, asked.prune);
         self.check_beside_others(&result)?;
-        let new_prompts = self.prompts_to_copy(dir, result.name());
+        let sounds = self.sounds_to_copy(dir, result.name());
+        self.check_flows(&result, dir)?;
         let mut text = plan.to_string();
-        for (_, to) in &new_prompts {
-            let name = to.strip_prefix(self.tenant_prompts(result.name())).unwrap_or(to);
-            text.push_str(&format!("~ prompt {:?}\n", name.display().to_string()));
+        for Sound { kind, name, .. } in &sounds {
+            text.push_str(&format!("~ {kind} {name:?}\n"));
         }
-        if dry_run || (plan.is_empty() && new_prompts.is_empty()) {
+        if asked.dry_run || (plan.is_empty() && sounds.is_empty()) {
             return Ok(Applied { plan: text, version: None, notes: Vec::new() });
         }
-        let secrets = self.generate_passwords(&mut result)?;
+        let notes = self.keep_credentials(&mut result)?;
+        copy_sounds(&sounds)?;
+        self.commit(result, &text, "apply").await?;
+        Ok(Applied { plan: text, version: Some(self.version), notes })
+    }
+
+    /// Puts a tenant into the store whole.
+    async fn commit(&mut self, mut centre: Centre, plan: &str, by: &str) -> Result<(), String> {
         // Whatever was not asked by a file or the API's check is asked here once more.
-        build::tenant(&result, Partition(0), 0, build::Prompts::new())?;
-        copy_prompts(&new_prompts)?;
-        let committed = self.store.commit_centre(&result, &text, self.version, Clock.wall()).await;
+        build::tenant(&centre, Partition(0), 0, build::Parts::default())?;
+        centre.secrets.clear();
+        let now = Clock.wall();
+        let committed = self.store.commit_centre(&centre, plan, self.version, now, by).await;
         let (partition, version) = committed.map_err(|error| error.to_string())?;
         self.version = version;
         match self.centres.iter_mut().find(|(of, _)| *of == partition) {
-            Some((_, centre)) => *centre = result,
-            None => self.centres.push((partition, result)),
+            Some((_, before)) => *before = centre,
+            None => self.centres.push((partition, centre)),
         }
         self.publish();
-        Ok(Applied { plan: text, version: Some(self.version), notes: secrets })
+        Ok(())
+    }
+
+    /// What a tenant's flows and queues name must be there.
+    fn check_flows(&self, centre: &Centre, dir: Option<&Path>) -> Result<(), String> {
+        let mut sounds = self.sounds(centre.name());
+        if let Some(dir) = dir {
+            let tones = centre::tones_in(&dir.join("tones"));
+            sounds.add(&centre::prompts_in(&dir.join("prompts")), &tones);
+        }
+        let places = centre::Places::default();
+        let (faults, _) = crate::config::flows::check(centre, &places, &sounds);
+        if faults.is_empty() { Ok(()) } else { Err(Faults(faults).to_string()) }
+    }
+
+    /// Every prompt and tone a tenant has.
+    fn sounds(&self, tenant: &str) -> Sounds {
+        let mut sounds = prompts::standard_names();
+        if let Some(dir) = &self.prompts_dir {
+            sounds.add(&centre::prompts_in(dir), &[]);
+        }
+        let own = self.tenant_dir(tenant);
+        let tones = centre::tones_in(&own.join("tones"));
+        sounds.add(&centre::prompts_in(&own.join("prompts")), &tones);
+        sounds
     }
 
     fn tenant_dir(&self, tenant: &str) -> PathBuf {
         self.data_dir.join("tenants").join(tenant)
     }
 
-    fn tenant_prompts(&self, tenant: &str) -> PathBuf {
-        self.tenant_dir(tenant).join("prompts")
-    }
-
-    /// Prompts of a directory that differ from those the tenant has: from, to.
-    fn prompts_to_copy(&self, dir: Option<&Path>, tenant: &str) -> Vec<(PathBuf, PathBuf)> {
+    /// Prompts and tones of a directory that differ from those the tenant has.
+    fn sounds_to_copy(&self, dir: Option<&Path>, tenant: &str) -> Vec<Sound> {
         let Some(dir) = dir else { return Vec::new() };
-        let target = self.tenant_prompts(tenant);
-        centre::prompts_in(&dir.join("prompts"))
-            .into_iter()
-            .map(|(language, name, from)| (from, target.join(language).join(format!("{name}.wav"))))
-            .filter(|(from, to)| match (std::fs::read(from), std::fs::read(to)) {
+        let target = self.tenant_dir(tenant);
+        let prompts = centre::prompts_in(&dir.join("prompts")).into_iter();
+        let prompts = prompts.map(|(language, name, from)| {
+            ("prompt", format!("{language}/{name}.wav"), from, target.join("prompts"))
+        });
+        let tones = centre::tones_in(&dir.join("tones")).into_iter();
+        let tones =
+            tones.map(|(name, from)| ("tone", format!("{name}.wav"), from, target.join("tones")));
+        prompts
+            .chain(tones)
+            .map(|(kind, name, from, target)| Sound { to: target.join(&name), kind, name, from })
+            .filter(|sound| match (std::fs::read(&sound.from), std::fs::read(&sound.to)) {
                 (Ok(new), Ok(old)) => new != old,
                 (new, _) => new.is_ok(),
             })
             .collect()
-    }
-
-    /// Gives each agent that is to have a generated password one, written where only the server's
-    /// user reads it.
-    fn generate_passwords(&self, centre: &mut Centre) -> Result<Vec<String>, String> {
-        let dir = self.data_dir.join("secrets").join(centre.name());
-        let realm = centre.realm().to_string();
-        let mut generated = 0;
-        let mut rng = Rng::from_seed(crate::random::seed());
-        for ((kind, _), object) in &mut centre.objects {
-            let Some(phone) = object.get_mut("softphone").filter(|_| kind == "agent") else {
-                continue;
-            };
-            if phone.get("generate").is_none() {
-                continue;
-            }
-            let number = phone.get("number").and_then(Json::as_str).unwrap_or_default().to_string();
-            let plain = password::generate(&mut rng);
-            write_secret(&dir.join(&number), plain.expose())
-                .map_err(|error| format!("{}: {error}", dir.join(&number).display()))?;
-            *phone = password::stored(&number, &realm, &password::Password::Plain(plain));
-            generated += 1;
-        }
-        Ok(match generated {
-            0 => Vec::new(),
-            count => vec![format!("{count} softphone passwords are in {}/NUMBER", dir.display())],
-        })
     }
 
     /// What tenants of one node may not share: domains, and an access code on one trunk.
@@ -357,8 +405,7 @@ pub fn apply_without_server(
     config: &NodeConfig,
     loaded: &Loaded,
     dir: &Path,
-    dry_run: bool,
-    prune: bool,
+    asked: Asked,
 ) -> Result<Applied, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -367,25 +414,46 @@ pub fn apply_without_server(
     runtime.block_on(async {
         let _lock = crate::data_dir::lock(&config.data_dir)?;
         let store = Store::open(&config.store_url).await.map_err(|error| error.to_string())?;
-        let say = |error: crate::store::StoreError| error.to_string();
-        let mut centres = Centres {
-            centres: store.centres().await.map_err(say)?,
-            version: store.version().await.map_err(say)?,
-            store: store.clone(),
-            data_dir: config.data_dir.clone(),
-            prompts_dir: config.prompts_dir.clone(),
-            trunks: config.trunks.clone(),
-            catalogue: Catalogue::default(),
-            names: watch::Sender::new(Arc::new([])),
-        };
-        let applied = centres.apply(loaded.centre.clone(), Some(dir), dry_run, prune).await;
+        let mut centres = Centres::read(store.clone(), config).await?;
+        let applied = centres.apply(loaded.centre.clone(), Some(dir), asked).await;
         store.close().await;
         applied
     })
 }
 
-fn copy_prompts(list: &[(PathBuf, PathBuf)]) -> Result<(), String> {
-    for (from, to) in list {
+/// The demo centre as it is in the program.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn demo() -> Result<Loaded, Faults> {
+    let text = |path: &str| DEMO.get_file(path).and_then(|file| file.contents_utf8()).unwrap_or("");
+    let read = |file: &str| {
+        let fault = |(line, allowed): (u32, String)| {
+            let (file, line) = (format!("demo/{file}"), line);
+            let (object, field, value) = (String::new(), String::new(), String::new());
+            Faults(vec![crate::config::Fault { file, line, object, field, value, allowed }])
+        };
+        Node::from_toml(text(file)).map_err(fault)
+    };
+    let mut flows = BTreeMap::new();
+    for file in DEMO.get_dir("flows").into_iter().flat_map(Dir::files) {
+        let Some(path) = file.path().to_str() else { continue };
+        let name = path.trim_start_matches("flows/").trim_end_matches(".toml").to_string();
+        flows.insert(name, (path.to_string(), read(path)?));
+    }
+    centre::from_sources(&read("centre.toml")?, "centre.toml", None, flows)
+}
+
+/// A prompt or tone to be copied.
+struct Sound {
+    kind: &'static str,
+    name: String,
+    from: PathBuf,
+    to: PathBuf,
+}
+
+fn copy_sounds(list: &[Sound]) -> Result<(), String> {
+    for Sound { from, to, .. } in list {
         let say = |error: std::io::Error| format!("{}: {error}", to.display());
         if let Some(parent) = to.parent() {
             std::fs::create_dir_all(parent).map_err(say)?;
@@ -396,40 +464,4 @@ fn copy_prompts(list: &[(PathBuf, PathBuf)]) -> Result<(), String> {
         std::fs::rename(&partial, to).map_err(say)?;
     }
     Ok(())
-}
-
-/// Writes a file that only its owner may read.
-pub fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-    if let Some(parent) = path.parent() {
-        // Those that are there already keep the mode that somebody gave them.
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-    writeln!(file, "{text}")?;
-    file.sync_all()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    /// An administrator's token in a directory of others, `/etc` say: writing it closed that
-    /// directory to everybody.
-    #[test]
-    fn a_secret_is_its_owners_alone_and_a_directory_that_was_there_stays_as_it_was() {
-        let dir = tempfile::tempdir().unwrap();
-        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let secret = dir.path().join("made/here/token");
-        write_secret(&secret, "s").unwrap();
-        write_secret(&dir.path().join("token"), "s").unwrap();
-        assert_eq!(mode(dir.path()), 0o755);
-        assert_eq!(mode(&dir.path().join("made")), 0o700);
-        assert_eq!(mode(&dir.path().join("made/here")), 0o700);
-        assert_eq!(mode(&secret), 0o600);
-    }
 }

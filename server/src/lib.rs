@@ -12,6 +12,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
+pub mod effects;
 pub mod http;
 pub mod journal;
 pub mod media;

@@ -11,6 +11,7 @@ mod shelf;
 
 use crate::audio;
 use crate::config::build::Prompts;
+use crate::config::flows;
 use hotline_base::Partition;
 use hotline_engine::config::{AGENT_BEEP, Prompt, WAIT_TONE};
 use hotline_media::asset::Library;
@@ -25,10 +26,9 @@ static STANDARD: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../prompts");
 /// Longest prompt or tone, in seconds.
 pub const SOUND_S_MAX: u32 = 600;
 
-/// The names of the standard prompts.
-pub fn standard_names() -> BTreeSet<String> {
-    let files = STANDARD.get_dir("en").into_iter().flat_map(|dir| dir.files());
-    files.filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_string())).collect()
+/// The standard prompts as what can be played.
+pub fn standard_names() -> flows::Sounds {
+    flows::Sounds { prompts: standard(), ..flows::Sounds::default() }
 }
 
 /// The names of the standard prompts by language.
@@ -108,7 +108,7 @@ impl Catalogue {
         for TenantDir { partition, dir } in tenants {
             let mut sounds = Sounds { prompts: shared.clone(), tones: BTreeMap::new() };
             self.prompts_in(&dir.join("prompts"), &mut sounds.prompts, &mut broken);
-            for (name, path) in tones_in(&dir.join("tones")) {
+            for (name, path) in crate::config::centre::tones_in(&dir.join("tones")) {
                 match self.shelf.file(&path, read_wav) {
                     Ok(tone) => _ = sounds.tones.insert(name, tone),
                     Err(why) => broken.push(format!(
@@ -158,18 +158,6 @@ impl Catalogue {
 
 fn add(prompts: &mut Prompts, language: &str, name: &str, prompt: Prompt) {
     prompts.entry(language.into()).or_default().insert(name.into(), prompt);
-}
-
-/// The tones in a folder: `NAME.wav`.
-fn tones_in(dir: &Path) -> Vec<(String, PathBuf)> {
-    let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut found: Vec<_> = files
-        .map(|file| file.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "wav"))
-        .filter_map(|path| Some((path.file_stem()?.to_str()?.to_string(), path)))
-        .collect();
-    found.sort();
-    found
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::{Api, Failure};
+use crate::centres::Asked;
 use crate::config::centre::{self, Loaded};
 use crate::config::{Faults, NodeConfig};
 use crate::{centres, prompts};
@@ -54,6 +55,7 @@ pub fn apply(
     config: NodeConfig,
 ) -> Result<(), Failure> {
     let loaded = load(dir)?;
+    let asked = Asked { dry_run, prune };
     let flags = [("dry_run", dry_run.to_string()), ("prune", prune.to_string())];
     let query: Vec<_> = flags.iter().map(|(key, value)| (*key, value.as_str())).collect();
     let body = json!({
@@ -64,7 +66,7 @@ pub fn apply(
     let answer = match answer {
         Err(Failure::Unreachable(_)) if api.api.is_none() => {
             // No server: the store is ours to write, under the same lock the server takes.
-            let applied = centres::apply_without_server(&config, &loaded, dir, dry_run, prune)
+            let applied = centres::apply_without_server(&config, &loaded, dir, asked)
                 .map_err(Failure::Failed)?;
             applied.to_json()
         }
@@ -93,10 +95,11 @@ fn load(dir: &Path) -> Result<Loaded, Failure> {
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }
-    let broken: Vec<String> = loaded
-        .prompts
-        .iter()
-        .filter_map(|(_, _, path)| {
+    let prompts = loaded.prompts.iter().map(|(_, _, path)| path);
+    let tones = loaded.tones.iter().map(|(_, path)| path);
+    let broken: Vec<String> = prompts
+        .chain(tones)
+        .filter_map(|path| {
             prompts::read_wav(path).err().map(|why| format!("{}: {why}", path.display()))
         })
         .collect();

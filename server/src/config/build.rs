@@ -5,11 +5,13 @@
 
 use super::centre::{Centre, Places};
 use super::fault::Fault;
+use super::flows;
 use super::password::unhex;
 use hotline_base::{Partition, Redacted};
 use hotline_engine::config::{
-    DigestAlgorithm, Prompt, Softphone, TenantConfig, TenantLimits, Trunk,
+    DigestAlgorithm, Mobile, Prompt, SinglePhone, Softphone, TenantConfig, TenantLimits, Trunk,
 };
+use hotline_ivr::schedule::WorkingTime;
 use hotline_routing::Config as RoutingConfig;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -21,6 +23,17 @@ use std::sync::Arc;
 /// Prompts by language, then name.
 pub type Prompts = BTreeMap<String, BTreeMap<String, Prompt>>;
 
+/// What a tenant has beside its objects.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// Prompts by language, then name.
+    pub prompts: Prompts,
+    /// Tones by name.
+    pub tones: BTreeMap<String, Prompt>,
+    /// Drafts of flows by name, as they were written.
+    pub drafts: BTreeMap<String, Json>,
+}
+
 /// One tenant as the engine reads it.
 ///
 /// # Errors
@@ -29,9 +42,11 @@ pub fn tenant(
     centre: &Centre,
     partition: Partition,
     version: u64,
-    prompts: Prompts,
+    parts: Parts,
 ) -> Result<TenantConfig, String> {
     let tenant = &centre.tenant;
+    let (language, languages) = languages(centre);
+    let test_callers = tenant.get("test_callers").and_then(Json::as_array).into_iter().flatten();
     let limits = TenantLimits::default();
     let number = |key: &str, default: u32| {
         tenant
@@ -50,7 +65,9 @@ pub fn tenant(
         name: centre.name().into(),
         domains: domains.filter_map(Json::as_str).map(str::to_ascii_lowercase).collect(),
         realm: centre.realm().into(),
-        language: text("language", "en"),
+        language,
+        languages,
+        main_number: tenant.get("main_number").and_then(Json::as_str).map(String::from),
         time_zone: text("time_zone", "UTC"),
         routing: Arc::new(routing(centre)?),
         softphones: softphones(centre)?,
@@ -58,14 +75,77 @@ pub fn tenant(
             .of_kind("trunk")
             .map(|(name, object)| read::<Trunk>("trunk", name, object.clone()))
             .collect::<Result<_, _>>()?,
-        prompts,
+        prompts: parts.prompts,
+        flows: Arc::new(flows::programs(centre, &parts.drafts)),
+        working_times: Arc::new(working_times(centre)?),
+        tones: parts.tones,
+        test_callers: test_callers.filter_map(Json::as_str).map(String::from).collect(),
+        mobiles: mobiles(centre)?,
+        single_phone: single_phone(centre)?,
         limits: TenantLimits {
             concurrent_calls: number("concurrent_calls", limits.concurrent_calls),
             call_s_max: number("call_s_max", limits.call_s_max),
             rtp_silence_s: number("rtp_silence_s", limits.rtp_silence_s),
         },
-        ..TenantConfig::default()
     })
+}
+
+/// The default language of a tenant, and all it speaks.
+pub fn languages(centre: &Centre) -> (String, Vec<String>) {
+    let default = centre.tenant.get("language").and_then(Json::as_str).unwrap_or("en").to_string();
+    let listed = centre.tenant.get("languages").and_then(Json::as_array).into_iter().flatten();
+    let mut all: Vec<String> = listed.filter_map(Json::as_str).map(String::from).collect();
+    if !all.contains(&default) {
+        all.insert(0, default.clone());
+    }
+    (default, all)
+}
+
+/// How a tenant's single-phone agents are served; without a trunk named, over the only one that has
+/// a target.
+///
+/// # Errors
+/// What does not fit.
+pub fn single_phone(centre: &Centre) -> Result<SinglePhone, String> {
+    let written = centre.tenant.get("single_phone").and_then(Json::as_object).cloned();
+    let mut settings: SinglePhone = read("tenant", centre.name(), written.unwrap_or_default())?;
+    if settings.trunk.is_none() {
+        let mut trunks = centre.of_kind("trunk").filter(|(_, trunk)| trunk.contains_key("target"));
+        if let (Some((name, _)), None) = (trunks.next(), trunks.next()) {
+            settings.trunk = Some(name.into());
+        }
+    }
+    Ok(settings)
+}
+
+fn working_times(centre: &Centre) -> Result<BTreeMap<String, WorkingTime>, String> {
+    let read = |(name, object): (&str, &Map<String, Json>)| {
+        Ok((name.to_string(), read("working_time", name, object.clone())?))
+    };
+    centre.of_kind("working_time").map(read).collect()
+}
+
+fn mobiles(centre: &Centre) -> Result<BTreeMap<String, Mobile>, String> {
+    let mut mobiles = BTreeMap::new();
+    for (employee_id, agent) in centre.of_kind("agent") {
+        let phone = agent.get("single_phone");
+        let Some(phone) = phone.filter(|phone| phone.get("enabled") == Some(&Json::Bool(true)))
+        else {
+            continue;
+        };
+        let Some(hash) = phone.get("pin_hash").and_then(Json::as_str) else {
+            return Err(format!("agent {employee_id:?}: single_phone: has no PIN yet"));
+        };
+        let text = |key: &str| agent.get(key).and_then(Json::as_str).map(String::from);
+        let mobile = Mobile {
+            pin_hash: Redacted::new(hash.into()),
+            number: text("mobile_number"),
+            number_shown_to_customer: text("number_shown_to_customer"),
+            number_shown_to_agent: text("number_shown_to_agent"),
+        };
+        mobiles.insert(employee_id.to_string(), mobile);
+    }
+    Ok(mobiles)
 }
 
 /// The routing view of a tenant.
@@ -105,7 +185,7 @@ pub fn routing(centre: &Centre) -> Result<RoutingConfig, String> {
     }
     for (name, object) in centre.of_kind("called_route") {
         let mut object = object.clone();
-        for key in ["skill_queue", "agent"] {
+        for key in ["skill_queue", "flow", "agent"] {
             if let Some(target) = object.remove(key) {
                 object.insert("destination".into(), json!({ key: target }));
             }
@@ -120,6 +200,9 @@ pub fn routing(centre: &Centre) -> Result<RoutingConfig, String> {
         }
         config.agents.push(read("agent", name, object)?);
     }
+    config.flows = centre.flows.keys().cloned().collect();
+    config.flow_queues = flows::queues_reached(centre);
+    config.working_times = centre.of_kind("working_time").map(|(name, _)| name.into()).collect();
     Ok(config)
 }
 

@@ -1,16 +1,20 @@
 //! A centre: one tenant's objects, as they are written, checked and stored.
 //!
 //! Owns: reading a centre directory, checking it whole, and the canonical form of its objects (JSON
-//! with only the keys that were written; a password only as HA1). Does not own: where the stored
-//! objects live (the store) nor what the engine makes of them ([`super::build`]).
+//! with only the keys that were written; a password only as HA1, a PIN only as its hash). Does not
+//! own: where the stored objects live (the store) nor what the engine makes of them
+//! ([`super::build`]).
 
-use super::build;
 use super::fault::{Fault, Faults};
+use super::flows::{self, Flow, Sounds};
 use super::password::{self, Password};
+use super::pin::{self, Pin};
 use super::schema::{self, KINDS, KINDS_LATER, Kind, TENANT};
 use super::tree::{Node, Value};
-use serde_json::{Map, Value as Json};
-use std::collections::{BTreeMap, BTreeSet};
+use super::whole;
+use hotline_base::Redacted;
+use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Names an object of a tenant: its kind and its name (`called_route`, `12345/1`).
@@ -23,6 +27,11 @@ pub struct Centre {
     pub tenant: Map<String, Json>,
     /// Every other object by kind and name.
     pub objects: BTreeMap<Key, Map<String, Json>>,
+    /// Its published flows by name.
+    pub flows: BTreeMap<String, Flow>,
+    /// PINs and secrets of this run, by the object they belong to: what is stored of them is a hash
+    /// or a file of its own.
+    pub secrets: BTreeMap<Key, Redacted<String>>,
 }
 
 impl Centre {
@@ -40,15 +49,26 @@ impl Centre {
     pub fn to_json(&self) -> Json {
         let mut root = Map::new();
         root.insert("tenant".into(), Json::Object(self.tenant.clone()));
-        for ((kind, _), object) in &self.objects {
-            let list = root.entry(kind.as_str()).or_insert_with(|| Json::Array(Vec::new()));
+        for (key, object) in &self.objects {
+            let list = root.entry(key.0.as_str()).or_insert_with(|| Json::Array(Vec::new()));
             if let Json::Array(list) = list {
-                let mut object = object.clone();
+                let (mut object, secret) = (object.clone(), self.secrets.get(key));
                 if let Some(softphone) = object.get_mut("softphone") {
                     *softphone = password::written(softphone);
                 }
+                if let Some(phone) = object.get_mut("single_phone").filter(|_| key.0 == "agent") {
+                    *phone = pin::written(phone, secret);
+                }
+                if let Some(value) = secret.filter(|_| key.0 == "secret") {
+                    object.insert("value".into(), json!(value.expose()));
+                }
                 list.push(Json::Object(object));
             }
+        }
+        if !self.flows.is_empty() {
+            let documents =
+                self.flows.iter().map(|(name, flow)| (name.clone(), flow.document.clone()));
+            root.insert("flow".into(), Json::Object(documents.collect()));
         }
         Json::Object(root)
     }
@@ -70,15 +90,35 @@ impl Centre {
 pub struct Places {
     file: String,
     objects: BTreeMap<Key, (u32, BTreeMap<String, u32>)>,
+    /// File and tree of each flow.
+    flows: BTreeMap<String, (String, Node)>,
 }
 
 impl Places {
+    /// File and line of a place within a flow: `node.menu.keys.1`.
+    pub fn of_flow(&self, flow: &str, path: &str) -> (String, u32) {
+        let Some((file, tree)) = self.flows.get(flow) else { return (String::new(), 0) };
+        let mut at = tree;
+        for part in path.split('.') {
+            let item = part.parse().ok().and_then(|number: usize| at.items().get(number));
+            match at.get(part).or(item) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        (file.clone(), if file.is_empty() { 0 } else { at.line })
+    }
+
     /// Fills in file and line of a fault about a field of an object.
     pub fn locate(&self, kind: &str, name: &str, mut fault: Fault) -> Fault {
         fault.file.clone_from(&self.file);
         if let Some((line, fields)) = self.objects.get(&(kind.to_string(), name.to_string())) {
-            let field = fault.field.split(['.', '[']).next().unwrap_or_default();
-            fault.line = fields.get(field).copied().unwrap_or(*line);
+            // The longest part of the path that a line is known of: `single_phone.trunk`, else
+            // `single_phone`, else the object.
+            let ends = fault.field.char_indices().filter(|(_, c)| matches!(c, '.' | '['));
+            let ends: Vec<usize> = ends.map(|(at, _)| at).chain([fault.field.len()]).collect();
+            let known = ends.iter().rev().find_map(|end| fields.get(fault.field.get(..*end)?));
+            fault.line = known.copied().unwrap_or(*line);
         }
         fault
     }
@@ -95,17 +135,18 @@ pub struct Loaded {
     pub warnings: Vec<Fault>,
     /// The directory's prompts: language, name, file.
     pub prompts: Vec<(String, String, PathBuf)>,
+    /// The directory's tones: name, file.
+    pub tones: Vec<(String, PathBuf)>,
 }
 
 /// The file of a centre directory: what a fault names, whatever the directory.
 const FILE: &str = "centre.toml";
 
-/// Reads and checks a centre directory. `standard` are the names of the standard prompts that are
-/// always there.
+/// Reads and checks a centre directory. `standard` are the prompts and tones that are always there.
 ///
 /// # Errors
 /// Everything that is wrong, a line each; nothing is half-loaded.
-pub fn load(dir: &Path, standard: &BTreeSet<String>) -> Result<Loaded, Faults> {
+pub fn load(dir: &Path, standard: &Sounds) -> Result<Loaded, Faults> {
     let file = dir.join(FILE);
     let shown = file.display().to_string();
     let whole = |file: &str, line, allowed: String| {
@@ -122,23 +163,39 @@ pub fn load(dir: &Path, standard: &BTreeSet<String>) -> Result<Loaded, Faults> {
         whole(&shown, 0, format!("cannot be read: {error}; a centre directory holds centre.toml"))
     })?;
     let root = Node::from_toml(&text).map_err(|(line, what)| whole(FILE, line, what))?;
-    let prompts = prompts_in(&dir.join("prompts"));
-    let mut loaded = from_node(&root, FILE, Some(dir))?;
-    loaded.prompts = prompts;
-    let mut names = standard.clone();
-    names.extend(loaded.prompts.iter().map(|(_, name, _)| name.clone()));
-    let faults = check_prompts(&loaded, &names);
+    let sources = flows::sources_in(dir)?;
+    let mut loaded = from_sources(&root, FILE, Some(dir), sources)?;
+    loaded.prompts = prompts_in(&dir.join("prompts"));
+    loaded.tones = tones_in(&dir.join("tones"));
+    let mut sounds = standard.clone();
+    sounds.add(&loaded.prompts, &loaded.tones);
+    let (faults, warnings) = flows::check(&loaded.centre, &loaded.places, &sounds);
+    loaded.warnings.extend(warnings);
     if faults.is_empty() { Ok(loaded) } else { Err(Faults(faults)) }
 }
 
-/// Reads and checks a centre given as one tree (a file, or the API's JSON).
+/// Reads and checks a centre given as one tree (a file, or the API's JSON, which has its flows
+/// under `flow`). Whether prompts and tones are there is asked by [`flows::check`].
 ///
 /// # Errors
 /// Everything that is wrong, a line each.
 pub fn from_node(root: &Node, file: &str, dir: Option<&Path>) -> Result<Loaded, Faults> {
+    from_sources(root, file, dir, BTreeMap::new())
+}
+
+/// The same, with flows that stand in files of their own: where each stands, and its tree.
+///
+/// # Errors
+/// Everything that is wrong, a line each.
+pub fn from_sources(
+    root: &Node,
+    file: &str,
+    dir: Option<&Path>,
+    flows: BTreeMap<String, (String, Node)>,
+) -> Result<Loaded, Faults> {
     let mut reader = Reader {
         centre: Centre::default(),
-        places: Places { file: file.into(), objects: BTreeMap::new() },
+        places: Places { file: file.into(), objects: BTreeMap::new(), flows },
         faults: Vec::new(),
         dir,
         realm: root.get("tenant").and_then(|t| t.text_of("realm")).unwrap_or("").to_string(),
@@ -147,14 +204,17 @@ pub fn from_node(root: &Node, file: &str, dir: Option<&Path>) -> Result<Loaded, 
     for fault in &mut reader.faults {
         fault.file = file.into();
     }
+    reader.read_flows();
     if !reader.faults.is_empty() {
         return Err(Faults(reader.faults));
     }
-    let (faults, warnings) = check_whole(&reader.centre, &reader.places);
+    let found = whole::check(&reader.centre, &reader.places);
+    let (faults, warnings) = (found.faults, found.warnings);
     if !faults.is_empty() {
         return Err(Faults(faults));
     }
-    Ok(Loaded { centre: reader.centre, places: reader.places, warnings, prompts: Vec::new() })
+    let Reader { centre, places, .. } = reader;
+    Ok(Loaded { centre, places, warnings, prompts: Vec::new(), tones: Vec::new() })
 }
 
 struct Reader<'a> {
@@ -189,6 +249,13 @@ impl Reader<'_> {
                 }
             } else if let Some(kind) = KINDS.iter().find(|kind| kind.name == key) {
                 self.read_kind(kind, node);
+            } else if key == "flow" && self.places.file.is_empty() {
+                for (name, flow) in node.entries() {
+                    self.places.flows.insert(name.clone(), (String::new(), flow.clone()));
+                }
+            } else if key == "flow" {
+                let allowed = "flows are files of their own: flows/NAME.toml";
+                self.fault(node.line, "[flow]", "", String::new(), allowed);
             } else if KINDS_LATER.contains(&key.as_str()) {
                 self.fault(
                     node.line,
@@ -236,15 +303,43 @@ impl Reader<'_> {
             }
             self.remember(kind, &name, item);
             let Json::Object(mut map) = item.to_json() else { continue };
-            if kind.name == "agent" {
-                self.take_password(&object, item, &mut map);
+            match kind.name {
+                "agent" => {
+                    self.take_password(&object, item, &mut map);
+                    self.take_pin(&key, &object, item, &mut map);
+                }
+                "secret" => self.take_secret(&key, &object, item, &mut map),
+                _ => {}
             }
             self.centre.objects.insert(key, map);
         }
     }
 
+    /// Every flow that was found, read; what is wrong with one names its file.
+    fn read_flows(&mut self) {
+        for (name, (file, tree)) in &self.places.flows {
+            if !schema::is_flow_name_text(name) {
+                self.faults.push(Fault {
+                    file: file.clone(),
+                    line: 0,
+                    object: format!("flow {name:?}"),
+                    field: String::new(),
+                    value: String::new(),
+                    allowed: "a name of 1–64 of a-z, 0-9 and '_', no digit first".into(),
+                });
+                continue;
+            }
+            let document = tree.to_json();
+            let faults = flows::faults_of_reading(name, &document);
+            let places = &self.places;
+            self.faults.extend(faults.into_iter().map(|fault| flows::located(places, name, fault)));
+            self.centre.flows.insert(name.clone(), Flow { document, version: 0 });
+        }
+    }
+
     fn remember(&mut self, kind: &Kind, name: &str, node: &Node) {
-        let fields = node.entries().iter().map(|(key, value)| (key.clone(), value.line)).collect();
+        let mut fields = BTreeMap::new();
+        remember_fields(node, "", &mut fields);
         self.places.objects.insert((kind.name.into(), name.into()), (node.line, fields));
     }
 
@@ -263,6 +358,59 @@ impl Reader<'_> {
             }
         }
     }
+
+    /// Puts the wish or the hash in the place of the PIN as written; the PIN itself stays aside.
+    fn take_pin(&mut self, key: &Key, object: &str, node: &Node, map: &mut Map<String, Json>) {
+        let Some(phone) = node.get("single_phone") else { return };
+        let enabled = phone.get("enabled").is_some_and(|node| node.value == Value::Bool(true));
+        let mut stored = json!({ "enabled": enabled });
+        if let Some(written) = phone.get("pin") {
+            match Pin::read(written, self.dir) {
+                Ok(Pin::Plain(pin)) => {
+                    stored["pin"] = json!("given");
+                    self.centre.secrets.insert(key.clone(), pin);
+                }
+                Ok(Pin::Hash(hash)) => stored["pin_hash"] = json!(hash),
+                Ok(Pin::Generate) => stored["generate"] = json!(true),
+                Err(why) => {
+                    self.fault(written.line, object, "single_phone.pin", "[redacted]".into(), &why);
+                }
+            }
+        }
+        map.insert("single_phone".into(), stored);
+    }
+
+    /// Puts a digest in the place of a secret as written; the secret itself stays aside.
+    fn take_secret(&mut self, key: &Key, object: &str, node: &Node, map: &mut Map<String, Json>) {
+        let Some(written) = node.get("value") else { return };
+        if written.get("sha256").is_some() {
+            return;
+        }
+        let value = match &written.value {
+            Value::Text(text) => Ok(Some((Redacted::new(text.clone()), String::new()))),
+            _ => pin::outside(written, self.dir),
+        };
+        match value {
+            Ok(Some((value, _))) if schema::is_secret_text(value.expose()) => {
+                map.insert("value".into(), json!({ "sha256": flows::digest_of_secret(&value) }));
+                self.centre.secrets.insert(key.clone(), value);
+            }
+            Ok(_) => {
+                let allowed = "1–4096 printable characters of ASCII";
+                self.fault(written.line, object, "value", "[redacted]".into(), allowed);
+            }
+            Err(why) => self.fault(written.line, object, "value", "[redacted]".into(), &why),
+        }
+    }
+}
+
+/// The lines of a table's fields, those of tables within it by their path.
+fn remember_fields(node: &Node, prefix: &str, fields: &mut BTreeMap<String, u32>) {
+    for (key, value) in node.entries() {
+        let path = format!("{prefix}{key}");
+        remember_fields(value, &format!("{path}."), fields);
+        fields.insert(path, value.line);
+    }
 }
 
 fn name_of(kind: &Kind, node: &Node) -> String {
@@ -272,154 +420,6 @@ fn name_of(kind: &Kind, node: &Node) -> String {
         .filter_map(|key| node.get(key).map(|value| value.text().map_or(value.shown(), Into::into)))
         .collect();
     parts.join("/")
-}
-
-/// What no single object shows: references, overlaps, chains.
-fn check_whole(centre: &Centre, places: &Places) -> (Vec<Fault>, Vec<Fault>) {
-    let mut faults = Vec::new();
-    let mut warnings = Vec::new();
-    organisations(centre, places, &mut faults);
-    softphones(centre, places, &mut faults, &mut warnings);
-    for (name, route) in centre.of_kind("called_route") {
-        let targets =
-            ["skill_queue", "agent"].iter().filter(|key| route.contains_key(**key)).count();
-        if targets != 1 {
-            let fault = plain("called_route", name, "", "exactly one of skill_queue and agent");
-            faults.push(places.locate("called_route", name, fault));
-        }
-    }
-    if faults.is_empty() {
-        match build::routing(centre) {
-            Ok(config) => {
-                for fault in config.validate() {
-                    let located = build::located(places, &fault);
-                    if build::is_warning(&fault) {
-                        warnings.push(located)
-                    } else {
-                        faults.push(located)
-                    }
-                }
-            }
-            Err(text) => faults.push(plain("tenant", centre.name(), "", &text)),
-        }
-    }
-    (faults, warnings)
-}
-
-fn plain(kind: &str, name: &str, field: &str, allowed: &str) -> Fault {
-    Fault {
-        file: String::new(),
-        line: 0,
-        object: format!("{kind} {name:?}"),
-        field: field.into(),
-        value: String::new(),
-        allowed: allowed.into(),
-    }
-}
-
-fn organisations(centre: &Centre, places: &Places, faults: &mut Vec<Fault>) {
-    let parents: BTreeMap<&str, &str> = centre
-        .of_kind("organisation")
-        .filter_map(|(name, object)| Some((name, object.get("parent")?.as_str()?)))
-        .collect();
-    let known: BTreeSet<&str> = centre.of_kind("organisation").map(|(name, _)| name).collect();
-    let list = || known.iter().copied().collect::<Vec<_>>().join(", ");
-    for (&name, &parent) in &parents {
-        let allowed = if known.contains(parent) {
-            let mut at = parent;
-            let mut steps = 0;
-            while let Some(&next) = parents.get(at) {
-                at = next;
-                steps += 1;
-                if at == name || steps > parents.len() {
-                    break;
-                }
-            }
-            if at != name && parent != name {
-                continue;
-            }
-            "an organisation that is not below this one".to_string()
-        } else {
-            format!("the name of an organisation: {}", list())
-        };
-        let fault = Fault {
-            value: format!("{parent:?}"),
-            ..plain("organisation", name, "parent", &allowed)
-        };
-        faults.push(places.locate("organisation", name, fault));
-    }
-    for (name, agent) in centre.of_kind("agent") {
-        let Some(organisation) = agent.get("organisation").and_then(Json::as_str) else { continue };
-        if !known.contains(organisation) {
-            let allowed = format!("the name of an organisation: {}", list());
-            let fault = Fault {
-                value: format!("{organisation:?}"),
-                ..plain("agent", name, "organisation", &allowed)
-            };
-            faults.push(places.locate("agent", name, fault));
-        }
-    }
-}
-
-/// Softphone numbers are unique; overlaps with other numbers are worth a warning.
-fn softphones(
-    centre: &Centre,
-    places: &Places,
-    faults: &mut Vec<Fault>,
-    warnings: &mut Vec<Fault>,
-) {
-    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
-    let codes: BTreeSet<&str> = centre.of_kind("access_code").map(|(code, _)| code).collect();
-    let agents: BTreeSet<&str> = centre.of_kind("agent").map(|(id, _)| id).collect();
-    for (name, agent) in centre.of_kind("agent") {
-        let number =
-            agent.get("softphone").and_then(|phone| phone.get("number")).and_then(Json::as_str);
-        let Some(number) = number else { continue };
-        let about = |allowed: String| Fault {
-            value: format!("{number:?}"),
-            ..plain("agent", name, "softphone.number", &allowed)
-        };
-        if let Some(other) = seen.insert(number, name) {
-            let fault = about(format!("a number no other agent has (agent {other:?} has it)"));
-            faults.push(places.locate("agent", name, fault));
-        }
-        if codes.contains(number) {
-            let fault = about(format!(
-                "a number that is no access code; calls to {number} reach the access code"
-            ));
-            warnings.push(places.locate("agent", name, fault));
-        }
-        if number != name && agents.contains(number) {
-            let fault =
-                about(format!("a number that is no other agent's employee ID (agent {number:?})"));
-            warnings.push(places.locate("agent", name, fault));
-        }
-    }
-}
-
-fn check_prompts(loaded: &Loaded, names: &BTreeSet<String>) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    for (name, queue) in loaded.centre.of_kind("skill_queue") {
-        for field in ["on_timeout", "on_busy", "on_no_agents"] {
-            let prompt =
-                queue.get(field).and_then(|policy| policy.get("release")).and_then(Json::as_str);
-            let Some(prompt) = prompt else { continue };
-            if !names.contains(prompt) {
-                let list: Vec<_> = names.iter().map(String::as_str).collect();
-                let fault = Fault {
-                    value: format!("{{ release = {prompt:?} }}"),
-                    ..plain(
-                        "skill_queue",
-                        name,
-                        field,
-                        &format!("a prompt that exists: {}", list.join(", ")),
-                    )
-                };
-                faults.push(loaded.places.locate("skill_queue", name, fault));
-            }
-        }
-    }
-    faults
 }
 
 /// The prompts below a folder: `LANGUAGE/NAME.wav`.
@@ -438,6 +438,22 @@ pub fn prompts_in(dir: &Path) -> Vec<(String, String, PathBuf)> {
             }
         }
     }
+    found.sort();
+    found
+}
+
+/// The tones in a folder: `NAME.wav`.
+pub fn tones_in(dir: &Path) -> Vec<(String, PathBuf)> {
+    let Ok(files) = std::fs::read_dir(dir) else { return Vec::new() };
+    let mut found: Vec<_> = files
+        .flatten()
+        .filter_map(|file| {
+            let path = file.path();
+            let is_wav = path.extension().is_some_and(|extension| extension == "wav");
+            let name = path.file_stem()?.to_str()?.to_string();
+            is_wav.then_some((name, path))
+        })
+        .collect();
     found.sort();
     found
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! conf/hotline.toml ─ node ─▶ NodeConfig
-//! centre.toml ─ tree ─ schema ─ centre ─▶ Centre (canonical objects) ─ plan ─▶ store
+//! centre.toml, flows/*.toml ─ tree ─ schema ─ centre ─ whole, flows ─▶ Centre (canonical objects)
+//!                                                     Centre ─ plan ─▶ store
 //!                                                     store ─ build ─▶ TenantConfig ─▶ engine
 //! ```
 //! Owns: reading, checking, planning. Does not own: the store of the objects, nor the rules of
@@ -11,11 +12,14 @@
 pub mod build;
 pub mod centre;
 pub mod fault;
+pub mod flows;
 pub mod node;
 pub mod password;
+pub mod pin;
 pub mod plan;
 pub mod schema;
 pub mod tree;
+mod whole;
 
 #[cfg(test)]
 mod tests;

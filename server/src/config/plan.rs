@@ -1,9 +1,10 @@
 //! [`Plan`]: what `apply` would change, and the result of changing it.
 
 use super::centre::{Centre, Key};
+use super::flows::Flow;
 use super::schema::{self, KINDS, TENANT};
 use serde_json::{Map, Value as Json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// One change.
@@ -24,6 +25,15 @@ pub enum Change {
     },
     /// An object the directory does not have: deleted only when pruning.
     Remove(Key),
+    /// A flow is published as a new version.
+    Publish {
+        /// Its name.
+        flow: String,
+        /// The version in force; none if it is new, or was removed.
+        before: Option<u32>,
+        /// The new version.
+        after: u32,
+    },
 }
 
 /// The changes that make a tenant equal to a directory.
@@ -36,10 +46,16 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan from `now` to `wanted`, and the centre as it will be.
-    pub fn between(now: &Centre, wanted: &Centre, prune: bool) -> (Plan, Centre) {
+    /// The plan from `now` to `wanted`, and the centre as it will be. `numbers` are the highest
+    /// versions that flows ever had, removed ones too.
+    pub fn between(
+        now: &Centre,
+        wanted: &Centre,
+        numbers: &BTreeMap<String, u32>,
+        prune: bool,
+    ) -> (Plan, Centre) {
         let mut plan = Plan::default();
-        let mut result = Centre { tenant: wanted.tenant.clone(), objects: wanted.objects.clone() };
+        let mut result = wanted.clone();
         let tenant = ("tenant".to_string(), wanted.name().to_string());
         if now.tenant.is_empty() {
             plan.changes.push(Change::Add(tenant));
@@ -67,7 +83,41 @@ impl Plan {
                 result.objects.insert(key.clone(), object.clone());
             }
         }
+        plan.flows(now, wanted, numbers, prune, &mut result);
         (plan, result)
+    }
+
+    /// Flows whose document differs get the next number.
+    fn flows(
+        &mut self,
+        now: &Centre,
+        wanted: &Centre,
+        numbers: &BTreeMap<String, u32>,
+        prune: bool,
+        result: &mut Centre,
+    ) {
+        for (name, flow) in &wanted.flows {
+            let before = now.flows.get(name);
+            if let Some(same) = before.filter(|before| before.document == flow.document) {
+                result.flows.insert(name.clone(), same.clone());
+                continue;
+            }
+            let before = before.map(|flow| flow.version);
+            let highest = numbers.get(name).copied().max(before).unwrap_or(0);
+            let after = highest.saturating_add(1);
+            let document = flow.document.clone();
+            result.flows.insert(name.clone(), Flow { document, version: after });
+            self.changes.push(Change::Publish { flow: name.clone(), before, after });
+        }
+        for (name, flow) in now.flows.iter().filter(|(name, _)| !wanted.flows.contains_key(*name)) {
+            let key = ("flow".to_string(), name.clone());
+            if prune {
+                self.changes.push(Change::Remove(key));
+            } else {
+                self.kept.push(key);
+                result.flows.insert(name.clone(), flow.clone());
+            }
+        }
     }
 
     /// Whether nothing would change.
@@ -94,12 +144,23 @@ impl Plan {
     }
 }
 
-/// A wish to generate a password keeps the one an agent of the same number already has.
+/// A wish to generate a password keeps the one an agent of the same number already has; a wish to
+/// generate a PIN keeps the agent's.
 fn keep_generated(before: &Map<String, Json>, after: &mut Map<String, Json>) {
-    let (Some(old), Some(new)) = (before.get("softphone"), after.get("softphone")) else { return };
-    if new.get("generate").is_some() && old.get("number") == new.get("number") {
-        let old = old.clone();
-        after.insert("softphone".into(), old);
+    let wish = |after: &Map<String, Json>, key: &str| {
+        after.get(key).is_some_and(|new| new.get("generate").is_some())
+    };
+    if let Some(old) = before.get("softphone").filter(|_| wish(after, "softphone"))
+        && old.get("number") == after.get("softphone").and_then(|new| new.get("number"))
+    {
+        after.insert("softphone".into(), old.clone());
+    }
+    let hash = before.get("single_phone").and_then(|old| old.get("pin_hash"));
+    if let Some(hash) = hash.filter(|_| wish(after, "single_phone"))
+        && let Some(Json::Object(new)) = after.get_mut("single_phone")
+    {
+        new.remove("generate");
+        new.insert("pin_hash".into(), hash.clone());
     }
 }
 
@@ -108,6 +169,12 @@ impl fmt::Display for Plan {
         for change in &self.changes {
             match change {
                 Change::Add((kind, name)) => writeln!(f, "+ {kind} {name:?}")?,
+                Change::Publish { flow, before: None, after } => {
+                    writeln!(f, "+ flow {flow:?}: version {after}")?;
+                }
+                Change::Publish { flow, before: Some(before), after } => {
+                    writeln!(f, "~ flow {flow:?}: version {before} → {after}")?;
+                }
                 Change::Remove((kind, name)) => writeln!(f, "- {kind} {name:?}")?,
                 Change::Edit { key: (kind, name), field, before, after } => writeln!(
                     f,
@@ -136,6 +203,15 @@ fn shown(field: &str, value: Option<&Json>) -> String {
             let secret = if value.get("generate").is_some() { "generated" } else { "set" };
             format!("{{ number = {number:?}, password {secret} }}")
         }
+        Some(value) if field == "single_phone" && value.get("enabled").is_some() => {
+            let pin = match (value.get("generate"), value.get("pin"), value.get("pin_hash")) {
+                (Some(_), ..) => ", PIN generated",
+                (None, None, None) => "",
+                _ => ", PIN set",
+            };
+            format!("{{ enabled = {}{pin} }}", value["enabled"])
+        }
+        Some(value) if value.get("sha256").is_some() => "(set)".into(),
         Some(value) => value.to_string(),
     }
 }

@@ -6,6 +6,9 @@ use super::node::NodeConfig;
 use super::plan::Plan;
 use super::tree::Node;
 use super::{Centre, build};
+use std::collections::BTreeMap;
+
+const NO_NUMBERS: BTreeMap<String, u32> = BTreeMap::new();
 
 const GOOD: &str = r#"[tenant]
 name = "acme"
@@ -74,7 +77,8 @@ fn each_wrong_value_gives_one_line_that_names_place_object_field_value_and_what_
         "centre.toml:17: skill_queue \"support\": wrapup = 5; allowed only these keys: name, \
          description, type, max_waiting_time_s, max_calls_in_queue, wrap_up_s, on_timeout, on_busy, \
          busy_when, on_no_agents, no_agents_while_waiting, waiting, hold, announce_on_answer, \
-         distribution, offer_time_s, weight, display_name",
+         distribution, offer_time_s, mobile_offer_time_s, announce_every_s, announce, weight, \
+         display_name, draft",
     );
     check(
         "wrap_up_s = 5",
@@ -122,7 +126,7 @@ fn only_ha1_is_kept_and_inheritance_goes_agent_organisation_tenant() {
     let stored = format!("{:?}", loaded.centre);
     assert!(!stored.contains("correct horse"));
     let tenant =
-        build::tenant(&loaded.centre, hotline_base::Partition(1), 1, build::Prompts::new())
+        build::tenant(&loaded.centre, hotline_base::Partition(1), 1, build::Parts::default())
             .unwrap();
     assert!(!tenant.softphones["1001"].automatic_answer, "manual, from the organisation above");
     let round = centre::from_node(&Node::from_json(&loaded.centre.to_json()), "", None).unwrap();
@@ -136,7 +140,7 @@ fn a_plan_says_what_changes_with_defaults_filled_in_and_keeps_what_is_not_pruned
         .replace("wrap_up_s = 5", "wrap_up_s = 10\noffer_time_s = 30")
         .replace("[[skill_queue]]\nname = \"sales\"\ndescription = \"Sales\"\n", "");
     let after = read(&text).unwrap().centre;
-    let (plan, result) = Plan::between(&before, &after, false);
+    let (plan, result) = Plan::between(&before, &after, &NO_NUMBERS, false);
     assert_eq!(
         plan.to_string(),
         "~ skill_queue \"support\": offer_time_s 20 → 30\n\
@@ -144,11 +148,11 @@ fn a_plan_says_what_changes_with_defaults_filled_in_and_keeps_what_is_not_pruned
          skill_queue \"sales\" is not in the directory and stays (--prune deletes it)\n"
     );
     assert!(result.objects.contains_key(&("skill_queue".into(), "sales".into())));
-    let (plan, result) = Plan::between(&before, &after, true);
+    let (plan, result) = Plan::between(&before, &after, &NO_NUMBERS, true);
     assert!(plan.to_string().contains("- skill_queue \"sales\"\n"));
     assert!(!result.objects.contains_key(&("skill_queue".into(), "sales".into())));
-    assert!(Plan::between(&after, &after, true).0.is_empty());
-    assert_eq!(Plan::between(&Centre::default(), &after, false).0.changes.len(), 7);
+    assert!(Plan::between(&after, &after, &NO_NUMBERS, true).0.is_empty());
+    assert_eq!(Plan::between(&Centre::default(), &after, &NO_NUMBERS, false).0.changes.len(), 7);
 }
 
 #[test]
@@ -156,7 +160,7 @@ fn a_generated_password_is_kept_on_the_next_apply() {
     let generate = GOOD.replace("\"correct horse\"", "{ generate = true }");
     let wanted = read(&generate).unwrap().centre;
     let have = read(GOOD).unwrap().centre;
-    let (plan, result) = Plan::between(&have, &wanted, false);
+    let (plan, result) = Plan::between(&have, &wanted, &NO_NUMBERS, false);
     assert!(plan.is_empty(), "{plan}");
     assert_eq!(result.objects, have.objects);
 }

@@ -107,7 +107,7 @@ async fn find(api: &Api, partition: Partition, name: &str) -> Result<Found, Prob
     let calls = in_progress(api, partition).await?;
     api.node.projected().await;
     let ended = if name == "last" {
-        let rows = api.store.records(partition, Wall(0), 1).await;
+        let rows = api.store.records(partition, Wall(0), None, 1).await;
         rows.map(|rows| rows.into_iter().next())
     } else {
         api.store.record(partition, name).await
@@ -205,6 +205,7 @@ pub struct RecordsQuery {
     tenant: Option<String>,
     last_s: Option<u32>,
     limit: Option<u32>,
+    test: Option<bool>,
 }
 
 pub async fn records(
@@ -218,7 +219,7 @@ pub async fn records(
     let since = Wall(crate::clock::Clock.wall().0 - last_us);
     let rows = api
         .store
-        .records(partition, since, query.limit.unwrap_or(crate::store::ROWS_MAX))
+        .records(partition, since, query.test, query.limit.unwrap_or(crate::store::ROWS_MAX))
         .await
         .map_err(|error| Problem::internal(&error))?;
     let records: Vec<_> = rows.iter().map(|row| shown(&row.record, &zone)).collect();

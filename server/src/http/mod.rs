@@ -13,7 +13,7 @@ mod query;
 mod scope;
 mod tenants;
 
-use crate::centres::{Centres, TenantNames};
+use crate::centres::{Centres, Snapshot, TenantNames};
 use crate::store::Store;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request as HttpRequest, State};
@@ -22,11 +22,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hotline_base::Partition;
-use hotline_engine::config::Directory;
 use hotline_engine::event::Event;
 use hotline_engine::id::CallId;
 use hotline_engine::input::{Refusal, Reply, Request};
-use hotline_media::asset::Library;
 pub use problem::Problem;
 use sha2::{Digest, Sha256};
 use std::future::Future;
@@ -52,7 +50,7 @@ pub trait Node: Send + Sync + 'static {
     /// Asks the engine that owns a partition.
     fn ask(&self, partition: Partition, request: Request) -> Answer<Result<Reply, Refusal>>;
     /// Puts a new configuration into force.
-    fn reconfigure(&self, directory: Arc<Directory>, library: Arc<Library>);
+    fn reconfigure(&self, snapshot: &Snapshot);
     /// The metrics as Prometheus text.
     fn metrics(&self) -> String;
     /// Why the node takes no new calls, if it does not.

@@ -155,7 +155,7 @@ async fn change(
             tracing::warn!("{line}");
         }
         let version = snapshot.directory.tenant(partition).map(|tenant| tenant.version);
-        node.reconfigure(snapshot.directory, snapshot.library);
+        node.reconfigure(&snapshot);
         Ok(Json(json!({ "version": version })))
     })
     .await

@@ -4,7 +4,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::scope::Scope;
 use super::{Api, agents};
-use crate::centres::TenantName;
+use crate::centres::{Asked, TenantName};
 use crate::config::centre;
 use crate::config::tree::Node as Tree;
 use axum::Json;
@@ -138,18 +138,14 @@ pub async fn apply(
     let loaded = centre::from_node(&Tree::from_json(&body.centre), "", None).map_err(|faults| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_centre", faults.to_string())
     })?;
+    let asked = Asked { dry_run: query.dry_run, prune: query.prune };
     let mut centres = api.centres.clone().lock_owned().await;
     let runtime = tokio::runtime::Handle::current();
     // Prompts are read and copied: not on a thread that others wait for. It goes on to its end
     // also when nobody waits for the answer any more, or the engines would not hear of it.
     tokio::task::spawn_blocking(move || {
         let applied = runtime
-            .block_on(centres.apply(
-                loaded.centre,
-                body.directory.as_deref(),
-                query.dry_run,
-                query.prune,
-            ))
+            .block_on(centres.apply(loaded.centre, body.directory.as_deref(), asked))
             .map_err(refused)?;
         let mut answer = applied.to_json();
         if applied.version.is_some() {
@@ -157,7 +153,7 @@ pub async fn apply(
             for line in &snapshot.broken {
                 tracing::warn!("{line}");
             }
-            api.node.reconfigure(snapshot.directory, snapshot.library);
+            api.node.reconfigure(&snapshot);
             if let Some(notes) = answer["notes"].as_array_mut() {
                 notes.extend(snapshot.broken.into_iter().map(JsonValue::String));
             }

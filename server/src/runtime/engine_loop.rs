@@ -9,6 +9,7 @@ use super::mail::{Inbox, Mail, WAKE};
 use super::metrics::EngineMetrics;
 use super::shed::{Class, overloaded};
 use crate::clock::Clock;
+use crate::effects::Performer;
 use crate::journal::{Batch, Journal};
 use crate::media::{MediaWorkers, Unposted};
 use crate::net::tcp::{ConnectionSender, Tcp};
@@ -96,6 +97,8 @@ pub struct EngineParts<C> {
     pub tcp: Tcp,
     /// The media workers.
     pub media: MediaWorkers,
+    /// Performs effects.
+    pub effects: Performer,
     /// The journal.
     pub journal: Journal,
     /// Takes refreshed bindings to the projector.
@@ -377,6 +380,7 @@ impl<C: Core> EngineThread<C> {
                 self.asked.insert(id.0, answer);
                 self.handle(Input::Request { id, partition, request });
             }
+            Mail::EffectDone(id, done) => self.handle(Input::EffectDone { id, done }),
             Mail::Config(directory) => {
                 self.parts.front_door.set_directory(Arc::clone(&directory));
                 self.handle(Input::ConfigChanged { directory });
@@ -480,9 +484,8 @@ impl<C: Core> EngineThread<C> {
             Output::Send { flow, bytes } => self.send_stream(flow, bytes),
             Output::Media(command) => self.command(command),
             Output::Journal(event) => self.batch.push(&event),
-            // Without an answer it fails at its deadline.
-            Output::Effect { id, effect, .. } => {
-                tracing::warn!(id = id.0, ?effect, "no performer of effects");
+            Output::Effect { id, partition, effect, within } => {
+                self.parts.effects.perform(id, partition, effect, within);
             }
             // Handed on before the journal, see `perform`.
             Output::BindingRefreshed { .. } => {}

@@ -7,6 +7,7 @@ use crate::net::tcp::ConnectionSender;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use hotline_base::Partition;
 use hotline_engine::config::Directory;
+use hotline_engine::effect::{EffectDone, EffectId};
 use hotline_engine::input::{Refusal, Reply, Request};
 use hotline_sip::message::ParseError;
 use hotline_sip::{ConnectionId, Flow, Message};
@@ -57,6 +58,8 @@ pub enum Mail {
         /// Takes the answer.
         answer: oneshot::Sender<Result<Reply, Refusal>>,
     },
+    /// What became of an effect.
+    EffectDone(EffectId, EffectDone),
     /// A new directory is in force.
     Config(Arc<Directory>),
     /// Take no new calls (or take them again).

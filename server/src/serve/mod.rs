@@ -18,17 +18,21 @@ mod tests;
 use crate::centres::Centres;
 use crate::clock::Clock;
 use crate::config::NodeConfig;
+use crate::effects::{Performer, Policies};
 use crate::http::{self, Api};
 use crate::journal::{Batch, Journal, JournalSettings};
 use crate::media::{MediaSettings, MediaThread, MediaWorkers, UdpIo};
 use crate::net::tcp::{Tcp, connections_max};
 use crate::net::udp::UdpSet;
 use crate::net::{Bind, SocketSource, raise_descriptor_limit};
-use crate::runtime::{EngineHandle, EngineMetrics, EngineParts, EngineThread, Engines, Inbox};
+use crate::runtime::{
+    EngineHandle, EngineMetrics, EngineParts, EngineThread, Engines, Inbox, Mail,
+};
 use crate::store::Store;
 use crate::{data_dir, random};
 use hotline_base::{Epoch, Partition, Redacted, Rng};
 use hotline_engine::config::{Directory, EngineSettings};
+use hotline_engine::effect::engine_of_effect;
 use hotline_engine::event::StoredBinding;
 use hotline_engine::input::Input;
 use hotline_engine::{Engine, FrontDoor};
@@ -43,7 +47,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Threads of the asynchronous runtime: TCP, HTTP, the store.
 const RUNTIME_THREADS: usize = 2;
@@ -146,7 +150,16 @@ pub(crate) fn start(
             },
         )?;
 
-    let starting = Starting { config, runtime, engines: &engines, tcp: &tcp, media: &media };
+    let policies = watch::Sender::new(Arc::clone(&snapshot.policies));
+    let effects = performer(runtime, &policies, &engines)?;
+    let starting = Starting {
+        config,
+        runtime,
+        engines: &engines,
+        tcp: &tcp,
+        media: &media,
+        effects: &effects,
+    };
     let Started { metrics, threads } =
         starting.engines(&recovered, &snapshot.directory, inboxes, sockets.udp, &mut rng)?;
     let node = Arc::new(RunningNode::new(
@@ -156,6 +169,7 @@ pub(crate) fn start(
         recovered.journal,
         tcp.clone(),
         recovered.projector.done(),
+        policies,
     ));
     wait_for_ports(&node);
     let mut tasks = Vec::new();
@@ -176,6 +190,22 @@ pub(crate) fn start(
         tasks,
         _lock: lock,
     })
+}
+
+/// What performs the engines' effects and answers by their mail.
+fn performer(
+    runtime: &tokio::runtime::Handle,
+    policies: &watch::Sender<Arc<Policies>>,
+    engines: &Engines,
+) -> Result<Performer, String> {
+    let engines = engines.clone();
+    let answer = move |id, done| {
+        let engine = engines.get(engine_of_effect(id));
+        // A full one finds out by its own deadline.
+        let _late = engine.post(Mail::EffectDone(id, done));
+    };
+    Performer::start(runtime.clone(), policies.subscribe(), Arc::new(answer))
+        .map_err(|error| error.to_string())
 }
 
 /// A call that comes before the media workers have lent their first ports is refused: nobody is
@@ -263,6 +293,7 @@ struct Starting<'a> {
     engines: &'a Engines,
     tcp: &'a Tcp,
     media: &'a MediaWorkers,
+    effects: &'a Performer,
 }
 
 impl Starting<'_> {
@@ -292,6 +323,7 @@ impl Starting<'_> {
                 udp: UdpSet::new(sockets).map_err(|error| error.to_string())?,
                 tcp: self.tcp.clone(),
                 media: self.media.clone(),
+                effects: self.effects.clone(),
                 journal: recovered.journal.clone(),
                 refreshed: recovered.refreshed.clone(),
                 metrics: counted.clone(),
@@ -334,10 +366,10 @@ impl Starting<'_> {
             let known = self.runtime.block_on(async {
                 let bindings = store.bindings(partition).await?;
                 let agents = store.agent_states(partition).await?;
-                Ok::<_, crate::store::StoreError>((bindings, agents))
+                let languages = store.languages(partition).await?;
+                Ok::<_, crate::store::StoreError>((bindings, agents, languages))
             });
-            let (bindings, agents) = known.map_err(|error| error.to_string())?;
-            let languages = Vec::new();
+            let (bindings, agents, languages) = known.map_err(|error| error.to_string())?;
             inputs.push(Input::Restore { partition, bindings, agents, languages });
         }
         Ok(inputs)

@@ -1,5 +1,7 @@
 //! [`RunningNode`]: the engines, media and journal as the API sees them.
 
+use crate::centres::Snapshot;
+use crate::effects::Policies;
 use crate::http::{Answer, Node};
 use crate::journal::Journal;
 use crate::media::MediaWorkers;
@@ -7,10 +9,8 @@ use crate::net::tcp::Tcp;
 use crate::runtime::{EngineMetrics, Engines, Mail, metrics};
 use hotline_base::Partition;
 use hotline_engine::CallId;
-use hotline_engine::config::Directory;
 use hotline_engine::event::Event;
 use hotline_engine::input::{Counts, Refusal, Reply, Request};
-use hotline_media::asset::Library;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +34,7 @@ pub(crate) struct RunningNode {
     pub(super) journal: Journal,
     tcp: Tcp,
     projected: watch::Receiver<u64>,
+    policies: watch::Sender<Arc<Policies>>,
     pub(super) draining: AtomicBool,
 }
 
@@ -45,9 +46,10 @@ impl RunningNode {
         journal: Journal,
         tcp: Tcp,
         projected: watch::Receiver<u64>,
+        policies: watch::Sender<Arc<Policies>>,
     ) -> RunningNode {
         let draining = AtomicBool::new(false);
-        RunningNode { engines, metrics, media, journal, tcp, projected, draining }
+        RunningNode { engines, metrics, media, journal, tcp, projected, policies, draining }
     }
 
     /// Posts a letter to every engine; what a full one does not take is tried again.
@@ -97,10 +99,11 @@ impl Node for RunningNode {
         })
     }
 
-    fn reconfigure(&self, directory: Arc<Directory>, library: Arc<Library>) {
-        // Prompts first: a flow must not name one that the workers do not know.
-        self.media.set_library(&library);
-        self.tell(|| Mail::Config(Arc::clone(&directory)));
+    fn reconfigure(&self, snapshot: &Snapshot) {
+        // Prompts and policies first: a flow must not name what is not known yet.
+        self.media.set_library(&snapshot.library);
+        self.policies.send_replace(Arc::clone(&snapshot.policies));
+        self.tell(|| Mail::Config(Arc::clone(&snapshot.directory)));
     }
 
     fn metrics(&self) -> String {

@@ -133,7 +133,7 @@ async fn reload(running: &Running, started_with: &NodeConfig, file: Option<&Path
         Ok(snapshot) => {
             snapshot.broken.iter().for_each(|line| tracing::error!("{line}"));
             let version = snapshot.directory.version;
-            running.node.reconfigure(snapshot.directory, snapshot.library);
+            running.node.reconfigure(&snapshot);
             tracing::info!(version, "reloaded: trunks of the node, prompts, configuration");
         }
         Err(error) => tracing::error!(%error, "nothing was reloaded"),

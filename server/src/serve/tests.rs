@@ -200,7 +200,7 @@ fn a_call_that_was_cut_off_gets_its_one_record_at_the_next_start() {
         let running = fixture.start(1).unwrap();
         let records = fixture.runtime.block_on(async {
             running.node.projected().await;
-            running.store.records(Partition(1), Wall(0), 100).await.unwrap()
+            running.store.records(Partition(1), Wall(0), None, 100).await.unwrap()
         });
         assert_eq!(records.len(), 2);
         for row in records {

@@ -6,6 +6,8 @@
 //! No message path reads it: the engine has its immutable snapshot, and everything written during
 //! calls comes from the projector, behind the journal.
 
+pub mod flows;
+pub mod languages;
 pub mod projector;
 #[cfg(test)]
 mod tests;
@@ -113,6 +115,8 @@ pub struct Batch {
     pub agent_states: Vec<(Partition, String, String)>,
     /// Bindings added, refreshed (`Some`) or removed (`None`): partition, number, contact.
     pub bindings: Vec<(Partition, String, String, Option<StoredBinding>)>,
+    /// Languages callers are to be remembered by.
+    pub languages: Vec<languages::LanguageRow>,
     /// Where the projector stands: the next place to read, and where open calls begin.
     pub progress: Option<(u64, u64)>,
 }
@@ -124,6 +128,7 @@ impl Batch {
             && self.agent_log.is_empty()
             && self.agent_states.is_empty()
             && self.bindings.is_empty()
+            && self.languages.is_empty()
     }
 }
 
@@ -219,6 +224,11 @@ impl Store {
                 centre.objects.insert((kind, name), object);
             }
         }
+        for (partition, name, flow) in self.flows_in_force().await? {
+            if let Some((_, centre)) = centres.iter_mut().find(|(of, _)| *of == partition) {
+                centre.flows.insert(name, flow);
+            }
+        }
         // A partition whose tenant was never written is none.
         centres.retain(|(_, centre)| !centre.tenant.is_empty());
         Ok(centres)
@@ -232,6 +242,7 @@ impl Store {
         plan: &str,
         expected: u64,
         at: Wall,
+        by: &str,
     ) -> Result<(Partition, u64), StoreError> {
         let mut transaction = self.pool.begin().await?;
         let partition = partition_of(&mut transaction, centre.name()).await?;
@@ -271,6 +282,7 @@ impl Store {
             });
             insert.build().execute(&mut *transaction).await?;
         }
+        flows::write_flows(&mut transaction, partition, &centre.flows, at, by).await?;
         transaction.commit().await?;
         Ok((partition, version))
     }
@@ -301,6 +313,7 @@ impl Store {
             insert.build().execute(&mut *transaction).await?;
         }
         write_bindings(&mut transaction, batch).await?;
+        languages::write_languages(&mut transaction, &batch.languages).await?;
         if let Some((position, recover_from)) = batch.progress {
             sqlx::query(
                 "INSERT INTO projection (name, position, recover_from) VALUES ('all', ?, ?) \
@@ -339,19 +352,23 @@ impl Store {
         rows.iter().map(|row| read("agent_state", row.get(0))).collect()
     }
 
-    /// The records of a tenant's calls that arrived at or after `since`, newest first.
+    /// The records of a tenant's calls that arrived at or after `since`, newest first; `test` asks
+    /// for test calls only, or for none.
     pub async fn records(
         &self,
         partition: Partition,
         since: Wall,
+        test: Option<bool>,
         limit: u32,
     ) -> Result<Vec<RecordRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT record, journal_from, journal_to FROM call_record \
-             WHERE partition = ? AND arrived_us >= ? ORDER BY arrived_us DESC, call DESC LIMIT ?",
+             WHERE partition = ? AND arrived_us >= ? AND (?3 IS NULL OR test = ?3) \
+             ORDER BY arrived_us DESC, call DESC LIMIT ?4",
         )
         .bind(i64::from(partition.0))
         .bind(since.0)
+        .bind(test)
         .bind(i64::from(limit.min(ROWS_MAX)))
         .fetch_all(&self.pool)
         .await?;
@@ -445,7 +462,7 @@ async fn write_records(
         }
         let mut insert: QueryBuilder<Sqlite> = QueryBuilder::new(
             "INSERT INTO call_record (call, partition, arrived_us, released_us, caller_sip_call_id, \
-             agent_sip_call_id, record, journal_from, journal_to) ",
+             agent_sip_call_id, record, journal_from, journal_to, test) ",
         );
         insert.push_values(&texts, |mut values, (row, call, text)| {
             let record = &row.record;
@@ -458,7 +475,8 @@ async fn write_records(
                 .push_bind(record.agent_sip_call_id.as_deref())
                 .push_bind(text.as_str())
                 .push_bind(row.journal_from as i64)
-                .push_bind(row.journal_to as i64);
+                .push_bind(row.journal_to as i64)
+                .push_bind(record.test);
         });
         insert.push(" ON CONFLICT (call) DO NOTHING");
         insert.build().execute(&mut **transaction).await?;

@@ -90,6 +90,9 @@ impl Projection {
                     batch.agent_states.push((partition, agent, snapshot));
                 }
             }
+            EventKind::LanguageRemembered { caller, language } if fresh => {
+                batch.languages.push((partition, caller, language, position));
+            }
             EventKind::BindingAdded { binding } if fresh => {
                 let (number, contact) = (binding.aor.to_string(), binding.contact.clone());
                 self.refreshed.remove(&(partition, number.clone(), contact.clone()));

@@ -24,7 +24,7 @@ fn a_tenant_is_there_whole_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
     runtime().block_on(async {
         let store = store(&dir).await;
-        let stale = store.commit_centre(&centre("a"), "", 7, Wall(0)).await;
+        let stale = store.commit_centre(&centre("a"), "", 7, Wall(0), "apply").await;
         assert!(matches!(stale, Err(StoreError::MovedOn { expected: 7, found: 0 })));
         let left = sqlx::query("SELECT * FROM tenant").fetch_all(&store.pool).await.unwrap();
         assert!(left.is_empty(), "a commit that was refused leaves nothing");
@@ -33,9 +33,9 @@ fn a_tenant_is_there_whole_or_not_at_all() {
             .await
             .unwrap();
         assert!(store.centres().await.unwrap().is_empty());
-        let done = store.commit_centre(&centre("a"), "", 0, Wall(0)).await.unwrap();
+        let done = store.commit_centre(&centre("a"), "", 0, Wall(0), "apply").await.unwrap();
         assert_eq!(done, (Partition(1), 1), "its partition is its own for life");
-        let done = store.commit_centre(&centre("b"), "", 1, Wall(0)).await.unwrap();
+        let done = store.commit_centre(&centre("b"), "", 1, Wall(0), "apply").await.unwrap();
         assert_eq!(done, (Partition(2), 2));
         assert_eq!(store.centres().await.unwrap().len(), 2);
     });

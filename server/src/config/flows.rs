@@ -1,0 +1,249 @@
+//! Flows in a centre: their files, what is wrong with them, and the programs made of them.
+//!
+//! Owns: `flows/NAME.toml`, where a fault of a flow stands in it, and what a flow may refer to.
+//! Does not own: what a flow may be and what is wrong within it (`hotline_ivr`), its versions (the
+//! store).
+
+use super::centre::{Centre, Places};
+use super::fault::{Fault, Faults};
+use super::tree::Node;
+use hotline_base::Redacted;
+use hotline_ivr::fault::Problem;
+use hotline_ivr::program::Flows;
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Largest file of a flow, in bytes.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A published flow, or one that is to be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Flow {
+    /// As it was written.
+    pub document: Json,
+    /// Its number; 0 for one that was not published yet.
+    pub version: u32,
+}
+
+/// Prompts and tones that can be played.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sounds {
+    /// Names of prompts by language.
+    pub prompts: BTreeMap<String, BTreeSet<String>>,
+    /// Names of tones.
+    pub tones: BTreeSet<String>,
+}
+
+impl Sounds {
+    /// Adds files: language, name, file of prompts; name, file of tones.
+    pub fn add(&mut self, prompts: &[(String, String, PathBuf)], tones: &[(String, PathBuf)]) {
+        for (language, name, _) in prompts {
+            self.prompts.entry(language.clone()).or_default().insert(name.clone());
+        }
+        self.tones.extend(tones.iter().map(|(name, _)| name.clone()));
+    }
+
+    /// Whether a prompt is there in any language.
+    fn has_prompt(&self, name: &str) -> bool {
+        self.prompts.values().any(|names| names.contains(name))
+    }
+}
+
+/// The flows of a centre directory: name, then file and tree.
+///
+/// # Errors
+/// Files that cannot be read, a line each.
+pub fn sources_in(dir: &Path) -> Result<BTreeMap<String, (String, Node)>, Faults> {
+    let mut found = BTreeMap::new();
+    let mut faults = Vec::new();
+    let Ok(files) = std::fs::read_dir(dir.join("flows")) else { return Ok(found) };
+    for path in files.flatten().map(|file| file.path()) {
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
+        let file = format!("flows/{name}.toml");
+        match read_file(&path) {
+            Ok(tree) => {
+                found.insert(name.to_string(), (file, tree));
+            }
+            Err((line, what)) => faults.push(Fault {
+                file,
+                line,
+                object: format!("flow {name:?}"),
+                field: String::new(),
+                value: String::new(),
+                allowed: what,
+            }),
+        }
+    }
+    if faults.is_empty() { Ok(found) } else { Err(Faults(faults)) }
+}
+
+fn read_file(path: &Path) -> Result<Node, (u32, String)> {
+    let say = |error: std::io::Error| (0, format!("cannot be read: {error}"));
+    if std::fs::metadata(path).map_err(say)?.len() > FILE_BYTES_MAX {
+        return Err((0, "too large: a flow has at most 1 MiB".into()));
+    }
+    Node::from_toml(&std::fs::read_to_string(path).map_err(say)?)
+}
+
+/// What is wrong with a flow by itself.
+pub fn faults_of_reading(name: &str, document: &Json) -> Vec<hotline_ivr::fault::Fault> {
+    let faults = hotline_ivr::read::flow(document).err().unwrap_or_default();
+    faults.into_iter().map(|fault| fault.in_flow(name)).collect()
+}
+
+/// A fault of a flow with its place in the file.
+pub fn located(places: &Places, flow: &str, fault: hotline_ivr::fault::Fault) -> Fault {
+    let (file, line) = places.of_flow(flow, &fault.path);
+    let mut object = format!("flow {flow:?}");
+    if !fault.object().is_empty() {
+        object = format!("{object}: {}", fault.object());
+    }
+    let field = fault.field().to_string();
+    let (field, value, allowed) = match fault.problem {
+        Problem::NotAllowed | Problem::Missing => (field, fault.value, fault.allowed),
+        Problem::Wrong if field.is_empty() => (String::new(), String::new(), fault.allowed),
+        Problem::Wrong => (String::new(), String::new(), format!("{field}: {}", fault.allowed)),
+    };
+    Fault { file, line, object, field, value, allowed }
+}
+
+/// Checks a centre's flows with each other and with what they refer to, and the prompts and tones
+/// its queues name: faults, and warnings.
+pub fn check(centre: &Centre, places: &Places, sounds: &Sounds) -> (Vec<Fault>, Vec<Fault>) {
+    let mut faults = sounds_of_queues(centre, places, sounds);
+    let warnings = Vec::new();
+    let mut flows = BTreeMap::new();
+    for (name, flow) in &centre.flows {
+        match hotline_ivr::read::flow(&flow.document) {
+            Ok(flow) => {
+                flows.insert(name.clone(), flow);
+            }
+            Err(wrong) => {
+                faults.extend(wrong.into_iter().map(|fault| located(places, name, fault)));
+            }
+        }
+    }
+    (faults, warnings)
+}
+
+/// Checks one flow, a draft say, among the published ones: faults, and warnings.
+pub fn check_one(
+    centre: &Centre,
+    sounds: &Sounds,
+    name: &str,
+    document: &Json,
+) -> (Vec<Fault>, Vec<Fault>) {
+    let mut with = centre.clone();
+    with.flows.insert(name.into(), Flow { document: document.clone(), version: 0 });
+    let about = format!("flow {name:?}");
+    let (mut faults, mut warnings) = check(&with, &Places::default(), sounds);
+    let is_about =
+        |fault: &Fault| fault.object == about || fault.object.starts_with(&format!("{about}:"));
+    faults.retain(is_about);
+    warnings.retain(is_about);
+    (faults, warnings)
+}
+
+/// Prompts of policies and tones of queues that are not there.
+fn sounds_of_queues(centre: &Centre, places: &Places, sounds: &Sounds) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut missing = |name: &str, field: &str, value: String, allowed: String| {
+        let object = format!("skill_queue {name:?}");
+        let fault =
+            Fault { file: String::new(), line: 0, object, field: field.into(), value, allowed };
+        faults.push(places.locate("skill_queue", name, fault));
+    };
+    let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    for (name, queue) in centre.of_kind("skill_queue") {
+        let of = |field: &str, key: &str| queue.get(field)?.get(key)?.as_str();
+        for field in ["on_timeout", "on_busy", "on_no_agents"] {
+            if let Some(prompt) = of(field, "release").filter(|prompt| !sounds.has_prompt(prompt)) {
+                let known: BTreeSet<String> = sounds.prompts.values().flatten().cloned().collect();
+                let allowed = format!("a prompt that exists: {}", list(&known));
+                missing(name, field, format!("{{ release = {prompt:?} }}"), allowed);
+            }
+        }
+        for field in ["waiting", "hold"] {
+            if let Some(tone) = of(field, "tone").filter(|tone| !sounds.tones.contains(*tone)) {
+                let known = list(&sounds.tones);
+                let allowed = format!("a tone that exists as tones/NAME.wav: {known}");
+                missing(name, field, format!("{{ tone = {tone:?} }}"), allowed);
+            }
+        }
+    }
+    faults
+}
+
+/// Where a flow sends its callers: queues and flows.
+pub fn leads_to(document: &Json) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for node in nodes(document) {
+        let to =
+            |kind: &'static str, name: Option<&Json>| Some((kind, name?.as_str()?.to_string()));
+        found.extend(match node.get("kind").and_then(Json::as_str) {
+            Some("subflow") => to("flow", node.get("flow")),
+            Some("transfer") => node.get("to").and_then(|target| {
+                to("flow", target.get("flow"))
+                    .or_else(|| to("skill_queue", target.get("skill_queue")))
+            }),
+            _ => None,
+        });
+    }
+    found
+}
+
+/// The queues that each flow sends callers to, by itself or by other flows.
+pub fn queues_reached(centre: &Centre) -> BTreeMap<String, Vec<String>> {
+    let reached = |start: &String| {
+        let (mut open, mut seen) = (vec![start.clone()], BTreeSet::new());
+        let mut queues = BTreeSet::new();
+        while let Some(name) = open.pop() {
+            let Some(flow) = centre.flows.get(&name) else { continue };
+            if !seen.insert(name) {
+                continue;
+            }
+            for (kind, name) in leads_to(&flow.document) {
+                match kind {
+                    "flow" => open.push(name),
+                    _ => drop(queues.insert(name)),
+                }
+            }
+        }
+        (start.clone(), queues.into_iter().collect())
+    };
+    centre.flows.keys().map(reached).collect()
+}
+
+/// Whether agents sign in within a flow.
+pub fn signs_in(document: &Json) -> bool {
+    nodes(document).any(|node| node.get("kind").and_then(Json::as_str) == Some("agent_sign_in"))
+}
+
+fn nodes(document: &Json) -> impl Iterator<Item = &Json> {
+    document.get("node").and_then(Json::as_object).into_iter().flat_map(|nodes| nodes.values())
+}
+
+/// By what a secret is known to be the same: never the secret itself.
+pub fn digest_of_secret(secret: &Redacted<String>) -> String {
+    super::password::hex(&Sha256::digest(secret.expose().as_bytes()))
+}
+
+/// The programs of a centre's flows; a draft that cannot be read is none.
+pub fn programs(centre: &Centre, drafts: &BTreeMap<String, Json>) -> Flows {
+    let read = |document: &Json| hotline_ivr::read::flow(document).ok();
+    let published = centre
+        .flows
+        .iter()
+        .filter_map(|(name, flow)| Some((name.clone(), read(&flow.document)?)))
+        .collect();
+    let drafts = drafts
+        .iter()
+        .filter_map(|(name, document)| Some((name.clone(), read(document)?)))
+        .collect();
+    Flows::build(&published, &drafts)
+}

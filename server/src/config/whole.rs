@@ -1,0 +1,246 @@
+//! What no single object of a centre shows: references, overlaps, chains.
+//!
+//! Owns: those checks that need no file beside the centre itself. Does not own: ranges of single
+//! values ([`super::schema`]), the rules of routing (`hotline_routing::Config::validate`, asked
+//! here), flows from the inside ([`super::flows`]).
+
+mod single_phone;
+
+use super::build;
+use super::centre::{Centre, Places};
+use super::fault::Fault;
+use hotline_ivr::schedule::{WorkingTime, Written};
+use serde::Deserialize;
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Numbers that reach the police, the fire brigade, an ambulance somewhere.
+const EMERGENCY_NUMBERS: &[&str] = &["000", "110", "112", "119", "120", "911", "999"];
+
+/// What was found.
+pub(super) struct Found<'a> {
+    centre: &'a Centre,
+    places: &'a Places,
+    /// Nothing is applied.
+    pub faults: Vec<Fault>,
+    /// Allowed, but rarely meant.
+    pub warnings: Vec<Fault>,
+}
+
+/// Checks a centre whole.
+pub(super) fn check<'a>(centre: &'a Centre, places: &'a Places) -> Found<'a> {
+    let mut found = Found { centre, places, faults: Vec::new(), warnings: Vec::new() };
+    found.organisations();
+    found.softphones();
+    found.overlaps();
+    found.routes();
+    found.working_times();
+    found.single_phone();
+    if found.faults.is_empty() {
+        found.routing();
+    }
+    found
+}
+
+impl Found<'_> {
+    fn fault(&mut self, kind: &str, name: &str, field: &str, value: String, allowed: String) {
+        let fault = located(self.places, kind, name, field, value, allowed);
+        self.faults.push(fault);
+    }
+
+    fn warning(&mut self, kind: &str, name: &str, field: &str, value: String, allowed: String) {
+        let fault = located(self.places, kind, name, field, value, allowed);
+        self.warnings.push(fault);
+    }
+
+    fn routes(&mut self) {
+        const TARGETS: [&str; 3] = ["skill_queue", "flow", "agent"];
+        for (name, route) in self.centre.of_kind("called_route") {
+            if TARGETS.iter().filter(|key| route.contains_key(**key)).count() != 1 {
+                let allowed = "exactly one of skill_queue, flow and agent".into();
+                self.fault("called_route", name, "", String::new(), allowed);
+            }
+            if route.contains_key("out_of_hours") && !route.contains_key("working_time") {
+                let allowed = "with working_time: it says when".into();
+                self.fault("called_route", name, "out_of_hours", "set".into(), allowed);
+            }
+        }
+    }
+
+    fn working_times(&mut self) {
+        for (name, object) in self.centre.of_kind("working_time") {
+            let written = match Written::deserialize(Json::Object(object.clone())) {
+                Ok(written) => written,
+                Err(error) => {
+                    self.fault("working_time", name, "", String::new(), error.to_string());
+                    continue;
+                }
+            };
+            if let Err(wrong) = WorkingTime::new(written) {
+                self.fault("working_time", name, &wrong.field, wrong.value, wrong.allowed);
+            }
+        }
+    }
+
+    fn routing(&mut self) {
+        match build::routing(self.centre) {
+            Ok(config) => {
+                for fault in config.validate() {
+                    let located = build::located(self.places, &fault);
+                    match build::is_warning(&fault) {
+                        true => self.warnings.push(located),
+                        false => self.faults.push(located),
+                    }
+                }
+            }
+            Err(text) => self.fault("tenant", self.centre.name(), "", String::new(), text),
+        }
+    }
+
+    fn organisations(&mut self) {
+        let parents: BTreeMap<&str, &str> = self
+            .centre
+            .of_kind("organisation")
+            .filter_map(|(name, object)| Some((name, object.get("parent")?.as_str()?)))
+            .collect();
+        let known: BTreeSet<&str> =
+            self.centre.of_kind("organisation").map(|(name, _)| name).collect();
+        let list = known.iter().copied().collect::<Vec<_>>().join(", ");
+        let one_of = format!("the name of an organisation: {list}");
+        for (&name, &parent) in &parents {
+            let allowed = if known.contains(parent) {
+                if !returns(&parents, name) {
+                    continue;
+                }
+                "an organisation that is not below this one".to_string()
+            } else {
+                one_of.clone()
+            };
+            self.fault("organisation", name, "parent", format!("{parent:?}"), allowed);
+        }
+        for (name, agent) in self.centre.of_kind("agent") {
+            let organisation = agent.get("organisation").and_then(Json::as_str);
+            if let Some(organisation) = organisation.filter(|name| !known.contains(name)) {
+                let value = format!("{organisation:?}");
+                self.fault("agent", name, "organisation", value, one_of.clone());
+            }
+        }
+    }
+
+    /// Softphone numbers are unique; overlaps with other numbers are worth a warning.
+    fn softphones(&mut self) {
+        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        let of_kind = |kind| self.centre.of_kind(kind).map(|(name, _)| name).collect();
+        let (codes, agents): (BTreeSet<&str>, BTreeSet<&str>) =
+            (of_kind("access_code"), of_kind("agent"));
+        for (name, agent) in self.centre.of_kind("agent") {
+            let number = agent.get("softphone").and_then(|phone| phone.get("number"));
+            let Some(number) = number.and_then(Json::as_str) else { continue };
+            let value = format!("{number:?}");
+            if let Some(other) = seen.insert(number, name) {
+                let allowed = format!("a number no other agent has (agent {other:?} has it)");
+                self.fault("agent", name, "softphone.number", value.clone(), allowed);
+            }
+            if codes.contains(number) {
+                let allowed = format!(
+                    "a number that is no access code; calls to {number} reach the access code"
+                );
+                self.warning("agent", name, "softphone.number", value.clone(), allowed);
+            }
+            if number != name && agents.contains(number) {
+                let allowed =
+                    format!("a number that is no other agent's employee ID (agent {number:?})");
+                self.warning("agent", name, "softphone.number", value, allowed);
+            }
+        }
+    }
+
+    /// Numbers that mean two things to who dials them.
+    fn overlaps(&mut self) {
+        let codes: BTreeSet<&str> =
+            self.centre.of_kind("access_code").map(|(name, _)| name).collect();
+        let dialled = |route: &serde_json::Map<String, Json>| {
+            let part = |key| route.get(key).and_then(Json::as_str).unwrap_or_default();
+            format!("{}{}", part("access_code"), part("extension_code"))
+        };
+        let routes: BTreeMap<String, &str> = self
+            .centre
+            .of_kind("called_route")
+            .map(|(name, route)| (dialled(route), name))
+            .collect();
+        for (id, _) in self.centre.of_kind("agent") {
+            let what = match (codes.contains(id), routes.get(id)) {
+                (true, _) => format!("access code {id:?}"),
+                (false, Some(route)) => format!("called route {route:?}"),
+                _ => continue,
+            };
+            let allowed = format!("an ID that is nothing else: agents who dial {id} reach {what}");
+            self.warning("agent", id, "employee_id", format!("{id:?}"), allowed);
+        }
+        for kind in ["access_code", "agent"] {
+            let names: Vec<&str> = self.centre.of_kind(kind).map(|(name, _)| name).collect();
+            for name in names.into_iter().filter(|name| EMERGENCY_NUMBERS.contains(name)) {
+                let field = if kind == "agent" { "employee_id" } else { "code" };
+                let allowed = "a number that is no emergency number anywhere".into();
+                self.warning(kind, name, field, format!("{name:?}"), allowed);
+            }
+        }
+        self.star_codes(&codes, &routes);
+    }
+
+    /// Star codes are unique, and nothing else begins as they do.
+    fn star_codes(&mut self, codes: &BTreeSet<&str>, routes: &BTreeMap<String, &str>) {
+        let Ok(settings) = build::single_phone(self.centre) else { return };
+        let tenant = self.centre.name();
+        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        for (key, code) in settings.star_codes.all() {
+            let field = format!("single_phone.star_codes.{key}");
+            let value = format!("{code:?}");
+            if let Some(other) = seen.insert(code, key) {
+                let allowed = format!("a code of its own ({other} has it)");
+                self.fault("tenant", tenant, &field, value.clone(), allowed);
+            }
+            let phones = self.centre.of_kind("agent").any(|(id, agent)| {
+                let number = agent.get("softphone").and_then(|phone| phone.get("number"));
+                id == code || number.and_then(Json::as_str) == Some(code)
+            });
+            let clash = codes.contains(code) || routes.contains_key(code) || phones;
+            if clash || EMERGENCY_NUMBERS.contains(&code) {
+                let allowed = "a code that is no other number of the tenant".into();
+                self.warning("tenant", tenant, &field, value, allowed);
+            }
+        }
+    }
+}
+
+/// Whether going up from an organisation leads back to it.
+fn returns(parents: &BTreeMap<&str, &str>, from: &str) -> bool {
+    let mut at = from;
+    for _ in 0..=parents.len() {
+        match parents.get(at) {
+            Some(&parent) if parent == from => return true,
+            Some(&parent) => at = parent,
+            None => return false,
+        }
+    }
+    false
+}
+
+fn located(
+    places: &Places,
+    kind: &str,
+    name: &str,
+    field: &str,
+    value: String,
+    allowed: String,
+) -> Fault {
+    let fault = Fault {
+        file: String::new(),
+        line: 0,
+        object: format!("{kind} {name:?}"),
+        field: field.into(),
+        value,
+        allowed,
+    };
+    places.locate(kind, name, fault)
+}
