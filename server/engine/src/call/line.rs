@@ -56,7 +56,10 @@ impl Call {
         let device = if hold_the_line { Device::HeldLine } else { Device::Mobile };
         let agent = match crate::sign_in::may_sign_in(step.cx, employee_id, device) {
             Ok(agent) => agent,
-            Err(why) => return Done::Failed(why),
+            Err(why) => {
+                step.cx.notice(format!("agent {employee_id:?} did not sign in: {why}"));
+                return Done::Refused;
+            }
         };
         if self.dialled_by.is_none() {
             step.index.agents.insert(employee_id.to_owned(), self.id.serial);

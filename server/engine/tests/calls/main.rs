@@ -16,6 +16,7 @@ mod flows_queue;
 mod found;
 mod holding;
 mod in_dialog;
+mod lines;
 mod mobile;
 mod offers;
 mod overflow;
