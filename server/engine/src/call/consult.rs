@@ -250,7 +250,7 @@ impl Call {
             Target::Number { number, trunk } => {
                 let own = outbound::own_number(step, self.record.access_code.as_deref());
                 let shown = Shown { number: own.clone(), asserted: own, ..Shown::default() };
-                if self.to_number(step, &number, &trunk, &shown).is_err() {
+                if self.call_number(step, &number, &trunk, &shown).is_err() {
                     self.state = State::Queued;
                     let ending = Ending::of(ReleaseReason::AgentUnavailable);
                     self.farewell(step, "transfer_failed", ending);

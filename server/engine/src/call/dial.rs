@@ -5,7 +5,7 @@
 //! for it.
 //!
 //! ```text
-//! to_number → rings ─183 with SDP→ heard ─200→ connected
+//! called → rings ─183 with SDP→ heard ─200→ connected
 //!                └── failed, no answer, caller gone ──→ over
 //! ```
 
@@ -65,14 +65,14 @@ impl Call {
         let customer = self.presented.clone().filter(|_| may);
         let number_shown = customer.or_else(|| own.clone());
         let shown = Shown { number: number_shown, asserted: own, ..Shown::default() };
-        self.to_number(step, number, trunk, &shown)
+        self.call_number(step, number, trunk, &shown)
     }
 
     /// Calls an outside number for the caller, through a trunk.
     ///
     /// # Errors
     /// It is not called, and why.
-    pub fn to_number(
+    pub fn call_number(
         &mut self,
         step: &mut Step<'_, '_>,
         number: &str,
