@@ -1,8 +1,9 @@
 //! Commands about one file of a flow, without a server.
 //!
-//! Owns: reading the file, with its faults by line. Does not own: the picture ([`super::flow_graph`]).
+//! Owns: reading the file, with its faults by line. Does not own: the picture
+//! ([`super::flow_graph`]), the walk ([`super::flow_run`]).
 
-use super::{Failure, flow_graph};
+use super::{Failure, flow_graph, flow_run};
 use crate::config::tree::Node;
 use clap::Subcommand;
 use hotline_ivr::model;
@@ -20,11 +21,14 @@ pub enum Flow {
         #[arg(long, value_name = "FILE.svg")]
         out: Option<PathBuf>,
     },
+    /// Walk through it in virtual time: what a caller would hear, or with --all every path of it.
+    Run(flow_run::RunFlow),
 }
 
 /// `hotline flow …`.
 pub fn perform(command: &Flow) -> Result<(), Failure> {
     match command {
+        Flow::Run(options) => flow_run::perform(options),
         Flow::Graph { file, out } => {
             let (name, flow) = read(file)?;
             let svg = flow_graph::svg(&name, &flow);

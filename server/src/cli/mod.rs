@@ -7,6 +7,7 @@ mod client;
 mod doctor;
 mod flow;
 mod flow_graph;
+mod flow_run;
 mod phone;
 mod query;
 
