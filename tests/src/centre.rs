@@ -113,6 +113,12 @@ impl Centre {
         self
     }
 
+    /// Any further object, as `[[KIND]]` with these lines.
+    pub fn object(mut self, kind: &str, lines: &str) -> Centre {
+        let _always = write!(self.body, "\n[[{kind}]]\n{lines}\n");
+        self
+    }
+
     /// A file beside centre.toml (`tones/music.wav`), in place of one of that name.
     pub fn file(mut self, path: &str, bytes: impl Into<Vec<u8>>) -> Centre {
         self.files.retain(|(known, _)| known != path);

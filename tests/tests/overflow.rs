@@ -120,6 +120,7 @@ fn centre(net: &Net, settings: &str) -> Centre {
         .agent("1001", "first", "")
         .agent("1002", "second", "")
         .trunk("carrier", &[&net.carrier_network()])
+        .file("flows/sorry.toml", SORRY)
 }
 
 /// How much speech an audio side has heard, in ms.
@@ -230,6 +231,58 @@ fn moved_on_to_another_queue_whose_agent_is_rung() {
     });
 }
 
+/// A flow that says goodbye and ends.
+const SORRY: &str = "description = \"Sorry\"\nlanguages = [\"en\"]\nstart = \"say\"\n\
+    [node.say]\nkind = \"play\"\nsay = [\"goodbye\"]\nnext = \"bye\"\n\
+    [node.bye]\nkind = \"end\"\n";
+
+#[test]
+fn handed_to_a_flow_that_speaks_and_ends_the_call() {
+    for_each_reason(|left| {
+        let mut stage = Stage::new(left, "{ flow = \"sorry\" }");
+        let other = stage.prepare();
+        let audio = Rtp::open(stage.caller.local.ip());
+        let mut call = stage.caller.invite("123451", audio.address);
+        stage.caller.answered(&mut call);
+        stage.drive_out();
+        let bye = stage.caller.hung_up(&call, s(10));
+        assert_eq!(bye.q850(), Some(16), "{left:?} {bye:#?}");
+        assert!(speech_ms(&audio) > 300, "{left:?} {}", heard(&audio));
+        let record = stage.record(&call);
+        assert_eq!(record["reason"], "flow_ended", "{left:?}");
+        let outcome = &record["queues"][0]["outcome"];
+        match left {
+            Left::Timeout => assert_eq!(outcome, "timeout"),
+            Left::SignOut => assert_eq!(outcome, "no_agents"),
+            _ => assert_eq!(*outcome, Json::Null, "it was never in the queue"),
+        }
+        if let Some(mut other) = other {
+            assert_eq!(stage.other.hang_up(&mut other), 200);
+        }
+    });
+}
+
+/// A queue sends its callers to a flow, and the flow sends them back.
+#[test]
+fn a_chain_through_a_flow_is_reported_and_ends_after_ten_moves() {
+    let again = "description = \"Again\"\nlanguages = [\"en\"]\nstart = \"on\"\n\
+        [node.on]\nkind = \"transfer\"\nto = { skill_queue = \"first\" }\non_failure = \"bye\"\n\
+        [node.bye]\nkind = \"end\"\n";
+    let server = Server::start(Setup::with(|net| {
+        vec![centre(net, "on_no_agents = { flow = \"again\" }").file("flows/again.toml", again)]
+    }));
+    let centre = server.dir().join("centre-alpha").display().to_string();
+    let (code, said) = server.command(&["check", &centre]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("on_no_agents") && said.contains("does not return"), "{said}");
+    let mut caller = Phone::udp(server.net.carrier(0), server.sip(), "4000");
+    let mut call = caller.invite("123451", caller.local);
+    caller.answered(&mut call);
+    let bye = caller.hung_up(&call, s(10));
+    assert_eq!(bye.q850(), Some(25), "{bye:#?}");
+    assert_eq!(server.api().record(&call.id)["reason"], "too_many_hops");
+}
+
 /// Two queues that send their callers to each other: `check` says so, and a call that runs into it
 /// is released after ten moves.
 #[test]
@@ -285,4 +338,56 @@ fn ringing_for(stage: &Stage, call: &Call) -> u128 {
     let queued = hotline_tests::api::at_ms(&its["record"]["queued"]);
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |now| now.as_millis().saturating_sub(queued.unsigned_abs().into()))
+}
+
+/// Outside its working time a route leads elsewhere; drafts are there for test callers, whose calls
+/// are marked.
+#[test]
+fn a_route_by_its_working_time_and_a_draft_for_test_callers() {
+    let server = Server::start(Setup::with(|net| {
+        let hours = "workday = [[\"08:00\", \"17:00\"]]\n\
+                     workdays = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\"]";
+        let by_day = "skill_queue = \"first\"\nworking_time = \"office\"\n\
+                      out_of_hours = { skill_queue = \"second\" }";
+        vec![
+            Centre::new("alpha")
+                .setting("test_callers = [\"+4009\"]")
+                .queue("first", "")
+                .queue("second", "")
+                .queue("new", "draft = true")
+                .object("working_time", &format!("name = \"office\"\n{hours}"))
+                .object("working_time", "name = \"never\"")
+                .route_to("12345", "1", by_day)
+                .route_to("12345", "2", "skill_queue = \"first\"\nworking_time = \"never\"")
+                .route_to("12345", "3", "skill_queue = \"new\"\ndraft = true")
+                .agent("1001", "first", "")
+                .trunk("carrier", &[&net.carrier_network()]),
+        ]
+    }));
+    for (arguments, code, said) in [
+        (&["route", "123451", "--at", "2026-11-18T16:59"][..], 0, "skill_queue \"first\""),
+        (&["route", "123451", "--at", "2026-11-18T17:00"], 0, "skill_queue \"second\""),
+        (&["route", "123451", "--at", "2026-11-21T12:00"], 0, "skill_queue \"second\""),
+        (&["route", "123452"], 0, "release \"closed\""),
+        (&["route", "123453"], 1, "123453 leads nowhere"),
+        (&["route", "123453", "--from", "4009"], 0, "skill_queue \"new\""),
+    ] {
+        let (found, told) = server.command(arguments);
+        assert_eq!(found, code, "{arguments:?} {told}");
+        assert!(told.contains(said), "{arguments:?} {told}");
+    }
+    let mut caller = Phone::udp(server.net.carrier(0), server.sip(), "4000");
+    let mut tester = Phone::udp(server.net.carrier(1), server.sip(), "4009");
+    let mut call = caller.invite("123452", caller.local);
+    caller.answered(&mut call);
+    let bye = caller.hung_up(&call, s(10));
+    assert_eq!(bye.q850(), Some(20), "{bye:#?}");
+    assert_eq!(server.api().record(&call.id)["reason"], "out_of_hours");
+    let call = caller.invite("123453", caller.local);
+    assert_eq!(caller.refused(&call, SOON).status(), Some(404));
+    let mut call = tester.invite("123453", tester.local);
+    tester.answered(&mut call);
+    tester.hung_up(&call, s(10));
+    let record = server.api().record(&call.id);
+    assert_eq!((&record["reason"], &record["test"]), (&json!("no_agents"), &json!(true)));
 }

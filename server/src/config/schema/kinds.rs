@@ -157,7 +157,7 @@ pub const SKILL_QUEUE: Kind = Kind {
         may("mobile_offer_time_s", Rule::Integer(1, 120, "seconds"), "40"),
         may(
             "announce_every_s",
-            Rule::Check(is_announce_every, "0 (never) or 10–3600 (seconds)"),
+            Rule::Check(is_announce_every, "0 (never) or 5–3600 (seconds)"),
             "0",
         ),
         may("announce", Rule::Choice(&["position", "agents", "both"]), "\"position\""),

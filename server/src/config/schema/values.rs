@@ -124,7 +124,7 @@ pub fn is_target(node: &Node) -> bool {
 }
 
 pub fn is_announce_every(node: &Node) -> bool {
-    matches!(node.value, Value::Integer(0 | 10..=3_600))
+    matches!(node.value, Value::Integer(0 | 5..=3_600))
 }
 
 pub fn is_date(node: &Node) -> bool {
