@@ -1,15 +1,17 @@
 //! [`Centre`]: the tenants of a world, and how their configuration changes.
 
+use crate::flows;
 use crate::media::PROMPT_MS;
 use crate::seed::{Dice, Plan};
 use hotline_base::Partition;
 use hotline_engine::config::{
     DigestAlgorithm, Directory, FIRST_PROMPT, Prompt, Softphone, TenantConfig, TenantLimits, Trunk,
 };
+use hotline_ivr::program::Flows;
 use hotline_media::command::AssetId;
 use hotline_routing::config::{
     AccessCode, Agent, AnnounceOnAnswer, AnswerSupervision, CalledRoute, Destination, Distribution,
-    LostRegistration, Policy, Skill, SkillQueue,
+    LostRegistration, Policy, Skill, SkillQueue, WaitMethod,
 };
 use hotline_sip::digest::ha1;
 use std::collections::BTreeMap;
@@ -37,7 +39,8 @@ const PROMPTS: &[&str] = &[
 ];
 
 /// What can be dialled: the extension behind the access code, and its priority.
-pub const EXTENSIONS: &[(&str, u8)] = &[("", 0), ("1", 0), ("2", 0), ("3", 5), ("4", 0), ("5", 0)];
+pub const EXTENSIONS: &[(&str, u8)] =
+    &[("", 0), ("1", 0), ("2", 0), ("3", 5), ("4", 0), ("5", 0), ("6", 0), ("7", 0)];
 
 /// The priority of calls with this extension code.
 pub fn priority_of(extension: Option<&str>) -> u8 {
@@ -52,6 +55,7 @@ pub struct Centre {
     pub tenants: Vec<Tenant>,
     version: u64,
     equal_codes: bool,
+    flows: Arc<Flows>,
 }
 
 /// One tenant and what can change in it.
@@ -107,7 +111,7 @@ impl Centre {
                 },
             })
             .collect();
-        Centre { tenants, version: 0, equal_codes: plan.equal_codes }
+        Centre { tenants, version: 0, equal_codes: plan.equal_codes, flows: flows::flows() }
     }
 
     /// Domain of a tenant.
@@ -238,6 +242,7 @@ impl Centre {
             trunks: vec![trunk],
             prompts: BTreeMap::from([("en".to_owned(), prompts.collect())]),
             limits: tenant.limits,
+            flows: Arc::clone(&self.flows),
             routing: Arc::new(self.routing(number, tenant)),
             ..TenantConfig::default()
         }
@@ -270,7 +275,16 @@ impl Centre {
             on_busy: Policy::SkillQueue("support".into()),
             ..queue("tiny")
         };
-        let mut queues = vec![queue("support"), tiny];
+        let flowed = SkillQueue {
+            max_waiting_time_s: tenant.wait_s,
+            waiting: WaitMethod::Flow("waits".into()),
+            on_timeout: Policy::Flow("menu".into()),
+            on_busy: Policy::Flow("round".into()),
+            on_no_agents: Policy::Flow("round".into()),
+            max_calls_in_queue: tenant.tiny,
+            ..queue("flowed")
+        };
+        let mut queues = vec![queue("support"), tiny, flowed];
         if !tenant.queue_missing {
             queues.push(sales);
         }
@@ -287,7 +301,8 @@ impl Centre {
         });
         let kept = |route: &CalledRoute| match &route.destination {
             Destination::SkillQueue(name) => names.contains(name),
-            _ => tenant.agents > u32::from(tenant.agent_missing),
+            Destination::Flow(_) => true,
+            Destination::Agent(_) => tenant.agents > u32::from(tenant.agent_missing),
         };
         let routes = EXTENSIONS
             .iter()
@@ -300,6 +315,7 @@ impl Centre {
                 ..AccessCode::default()
             }],
             queues,
+            flows: flows::NAMES.map(String::from).to_vec(),
             ..hotline_routing::Config::default()
         };
         if tenant.lost_is_busy {
@@ -314,6 +330,8 @@ fn route(access_code: String, extension: &str, priority: u8) -> CalledRoute {
         "2" => Destination::SkillQueue("sales".into()),
         "4" => Destination::Agent("1001".into()),
         "5" => Destination::SkillQueue("tiny".into()),
+        "6" => Destination::Flow("menu".into()),
+        "7" => Destination::SkillQueue("flowed".into()),
         _ => Destination::SkillQueue("support".into()),
     };
     let extension_code = (!extension.is_empty()).then_some(extension);

@@ -186,6 +186,14 @@ impl Invariants {
                 self.call(*call)?.connected = Some(now.mono);
                 Ok(())
             }
+            EventKind::FlowStep { call, .. } => {
+                self.tell("a flow goes on");
+                self.call(*call).map(drop)
+            }
+            EventKind::MessageLeft { call, .. } => {
+                self.tell("a message is left");
+                self.call(*call).map(drop)
+            }
             EventKind::Checkpoint { checkpoint } if checkpoint.point == Point::Released => {
                 self.ended(now, checkpoint.call)
             }

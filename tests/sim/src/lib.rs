@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod centre;
+mod flows;
 mod invariants;
 mod media;
 mod network;

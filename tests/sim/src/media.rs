@@ -84,6 +84,11 @@ impl Workers {
         self.legs.len()
     }
 
+    /// The legs that are open, in the order of their names.
+    pub fn legs(&self) -> Vec<LegRef> {
+        self.legs.keys().copied().collect()
+    }
+
     /// When [`Workers::expire`] has something to say.
     pub fn deadline(&self) -> Option<Mono> {
         self.due.first_key_value().map(|((at, _), _)| *at)

@@ -11,6 +11,7 @@ use hotline::phone::Event;
 use hotline_base::Partition;
 use hotline_engine::Input;
 use hotline_engine::input::{AgentVerb, Reply, Request};
+use hotline_media::command::{DigitSource, Event as MediaEvent};
 use std::time::Duration;
 
 /// What happens besides calls.
@@ -30,6 +31,8 @@ pub(crate) enum Trouble {
     WallJump,
     /// An agent's phone does something of its own.
     Phone,
+    /// Somebody presses a key.
+    Key,
 }
 
 /// A ringing phone gives up by itself.
@@ -62,6 +65,7 @@ impl World<'_> {
             (u64::from(plan.wall_jumps) * 3, Trouble::WallJump),
             (plan.troubles, Trouble::Phone),
             (plan.drains, Trouble::Drain(true)),
+            (plan.keys, Trouble::Key),
         ];
         for (times, trouble) in troubles {
             for _ in 0..times {
@@ -290,7 +294,26 @@ impl World<'_> {
                 Ok(())
             }
             Trouble::Phone => self.phone_trouble(),
+            Trouble::Key => self.key(),
         }
+    }
+
+    /// Somebody presses a key: it comes by telephone-events, as a tone, or by both.
+    fn key(&mut self) -> Result<(), Fault> {
+        let engine = self.dice.between(0, self.workers.len() as u64 - 1) as usize;
+        let legs = self.workers[engine].legs();
+        let Some(&leg) = self.dice.pick(&legs) else { return Ok(()) };
+        let digit = *self.dice.pick(&['1', '2', '3', '4', '5', '6', '7', '8', '#']).unwrap_or(&'1');
+        let duration_ms = self.dice.between(40, 400) as u32;
+        let both = self.dice.percent(20);
+        for source in
+            [DigitSource::Rtp, DigitSource::InBand].into_iter().take(1 + usize::from(both))
+        {
+            let event = MediaEvent::Digit { leg, digit, duration_ms, source };
+            let after = ms(self.dice.between(0, 60));
+            self.later(after, Happening::Report(engine, event));
+        }
+        Ok(())
     }
 
     fn freeze(&mut self, frozen: bool) -> Result<(), Fault> {

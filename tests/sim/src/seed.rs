@@ -85,6 +85,10 @@ pub struct Plan {
     pub vanish_percent: u64,
     /// Longest patience of a caller, in ms.
     pub patience_ms: u64,
+    /// Keys that are pressed, by anybody.
+    pub keys: u64,
+    /// Web services that answer, in a hundred; some of them too late.
+    pub answers_percent: u64,
 }
 
 /// How agents answer, in a hundred; what is left answers.
@@ -145,6 +149,8 @@ impl Plan {
             vanish_percent: some(dice, 8),
             patience_ms: dice.between(2_000, 60_000),
             drains: if dice.percent(20) { some(dice, 2) } else { 0 },
+            keys: dice.between(0, 120),
+            answers_percent: dice.between(0, 100),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::seed::{Dice, Plan};
 use crate::{Log, Outcome};
 use bytes::Bytes;
 use hotline_base::{Epoch, Mono, Now, Partition, Redacted, Rng, Wall};
+use hotline_engine::effect::{Effect, EffectDone, EffectId};
 use hotline_engine::input::{Refusal, Reply, Request};
 use hotline_engine::{
     Directory, Engine, EngineSettings, Event, FrontDoor, Input, Output, Placement, RequestId,
@@ -54,6 +55,8 @@ pub(crate) enum Happening {
     Act(usize, Option<u64>, Act),
     /// A media worker's report reaches its engine.
     Report(usize, MediaEvent),
+    /// What was asked for outside is done.
+    Done(usize, EffectId, EffectDone),
     /// A flow failed.
     SendFailed(usize, Flow),
     /// A connection is gone.
@@ -319,6 +322,10 @@ impl<'p> World<'p> {
                 self.log.add(|| format!("{} worker says {event:?}", self.stamp()));
                 self.feed(engine, Input::Media(event))
             }
+            Happening::Done(engine, id, done) => {
+                self.log.add(|| format!("{} {id:?} is done: {done:?}", self.stamp()));
+                self.feed(engine, Input::EffectDone { id, done })
+            }
             Happening::SendFailed(engine, flow) => {
                 self.log.add(|| format!("{} send failed: {flow}", self.stamp()));
                 self.feed(engine, Input::SendFailed { flow })
@@ -462,9 +469,9 @@ impl<'p> World<'p> {
                 self.hash.write(&stored);
                 self.invariants.journal(self.now(), &event)
             }
-            // Nobody answers: it fails at its deadline.
-            Output::Effect { id, .. } => {
+            Output::Effect { id, effect, within, .. } => {
                 self.hash.write(&id.0.to_le_bytes());
+                self.asked(engine, id, &effect, within);
                 Ok(())
             }
             Output::BindingRefreshed { binding, .. } => {
@@ -485,6 +492,25 @@ impl<'p> World<'p> {
                     false => Ok(()),
                 }
             }
+        }
+    }
+
+    /// Somebody is asked outside, and answers: in time, too late, twice, or never.
+    fn asked(&mut self, engine: usize, id: EffectId, effect: &Effect, within: Duration) {
+        let longest = within.as_millis() as u64 * 5 / 4;
+        for _ in 0..1 + usize::from(self.dice.percent(5)) {
+            if !self.dice.percent(self.plan.answers_percent) {
+                continue;
+            }
+            let done = match (effect, self.dice.percent(20)) {
+                (_, true) => EffectDone::Failed("refused".to_owned()),
+                (Effect::Http(_), _) => {
+                    EffectDone::Http(serde_json::json!({ "vip": self.dice.percent(50) }))
+                }
+                (Effect::VerifyPin { .. }, _) => EffectDone::Pin(self.dice.percent(50)),
+            };
+            let after = Duration::from_millis(self.dice.between(0, longest));
+            self.later(after, Happening::Done(engine, id, done));
         }
     }
 
@@ -653,6 +679,7 @@ impl<'p> World<'p> {
                 counts.timers,
                 counts.bindings,
                 counts.waiting,
+                counts.effects,
                 counts.legs,
                 counts.ports_used,
                 workers.open() as u64,

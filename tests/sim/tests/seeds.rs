@@ -15,8 +15,11 @@ const SHOWN_MAX: usize = 3;
 /// What must have happened somewhere in a whole run, for it to mean anything.
 const STORIES: &[&str] = &[
     "200 crosses CANCEL",
+    "a flow goes on",
+    "a message is left",
     "left queue abandoned",
     "left queue answered",
+    "left queue flow",
     "left queue no_agents",
     "left queue timeout",
     "no media port for an agent",
@@ -30,11 +33,13 @@ const STORIES: &[&str] = &[
     "released Some(Administrator)",
     "released Some(AgentUnavailable)",
     "released Some(CallTooLong)",
+    "released Some(FlowEnded)",
     "released Some(MediaSilent)",
     "released Some(NoAgents)",
     "released Some(NormalClearing)",
     "released Some(QueueTimeout)",
     "released Some(Shutdown)",
+    "released Some(TooManyHops)",
 ];
 
 #[test]
