@@ -201,10 +201,13 @@ impl Call {
 mod tests {
     use super::*;
 
+    /// When (ms), which digit, by which way, how long the press was by then (ms).
+    type Report = (u64, char, Way, u64);
+
     /// What is counted of reports at these times (ms), by these ways, of presses that long.
-    fn counted(reports: &[(u64, char, Way, u64)]) -> String {
+    fn counted(reports: &[Report]) -> String {
         let mut digits = Digits::default();
-        let new = |&&(at, digit, way, lasted): &&(u64, char, Way, u64)| {
+        let new = |&&(at, digit, way, lasted): &&Report| {
             digits.is_new(Mono::from_ms(at), digit, way, Duration::from_millis(lasted))
         };
         reports.iter().filter(new).map(|report| report.1).collect()
@@ -213,7 +216,7 @@ mod tests {
     #[test]
     fn a_press_by_two_ways_counts_once_and_fast_repeats_by_one_way_each() {
         use Way::{InBand, Info, Rtp};
-        let rows: &[(&[(u64, char, Way, u64)], &str)] = &[
+        let rows: &[(&[Report], &str)] = &[
             (&[(1_000, '1', Rtp, 100), (1_020, '1', Info, 160)], "1"),
             (&[(1_000, '1', Info, 160), (1_120, '1', Rtp, 100)], "1"),
             (&[(1_000, '1', Info, 0), (1_060, '1', InBand, 60), (1_100, '1', Rtp, 80)], "1"),
