@@ -97,6 +97,16 @@ const WRONG: &[(&str, &str, &str)] = &[
     // The skill queue.
     (
         "wrap_up_s = 5",
+        "announce_every_s = 4",
+        "skill_queue \"support\": announce_every_s = 4; allowed 0 (never) or 5–3600 (seconds)",
+    ),
+    (
+        "wrap_up_s = 5",
+        "hold = { tone = \"nowhere\" }",
+        "skill_queue \"support\": hold = { tone = \"nowhere\" }; allowed a tone that exists",
+    ),
+    (
+        "wrap_up_s = 5",
         "wrap_up_s = 7200",
         "skill_queue \"support\": wrap_up_s = 7200; allowed 0–3600 (seconds)",
     ),
@@ -189,7 +199,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "skill_queue = \"support\"\npri",
         "pri",
-        "called_route \"12345/1\": exactly one of skill_queue and agent",
+        "called_route \"12345/1\": exactly one of skill_queue, flow and agent",
     ),
     ("access_code = \"12345\"", "access_code = \"999\"", "called_route \"999/1\": access_code"),
     (
@@ -201,6 +211,11 @@ const WRONG: &[(&str, &str, &str)] = &[
         "answer_supervision = \"at_once\"",
         "answer_supervision = \"never\"",
         "called_route \"12345/1\": answer_supervision = \"never\"; allowed at_once, when_agent_answers",
+    ),
+    (
+        "priority = 0",
+        "working_time = \"office\"",
+        "called_route \"12345/1\": working_time = \"office\"; allowed the name of a working time",
     ),
     // The agent.
     (
@@ -228,8 +243,8 @@ const WRONG: &[(&str, &str, &str)] = &[
     ),
     (
         "answer_mode = \"manual\"",
-        "mobile_number = \"+1555\"",
-        "agent \"1001\": mobile_number = \"+1555\"; allowed nothing: not available yet",
+        "mobile_number = \"mine\"",
+        "agent \"1001\": mobile_number = \"mine\"; allowed 1–20 digits, with or without + before them",
     ),
     // The trunk.
     (
