@@ -168,6 +168,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use serde_json::{Value as Json, json};
+    use std::collections::btree_map::Entry;
 
     const NODES: usize = 5;
 
@@ -209,11 +210,10 @@ mod tests {
         let mut states: BTreeMap<State, Vec<State>> = BTreeMap::new();
         let mut open: Vec<State> = (0..nodes.len()).map(|at| (at, vec![0; nodes.len()])).collect();
         while let Some(state) = open.pop() {
-            if !states.contains_key(&state) {
-                let after = next(&state);
-                open.extend(after.clone());
-                states.insert(state, after);
-            }
+            let Entry::Vacant(new) = states.entry(state) else { continue };
+            let after = next(new.key());
+            open.extend(after.clone());
+            new.insert(after);
         }
         loop {
             let before = states.len();
