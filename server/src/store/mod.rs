@@ -8,6 +8,7 @@
 
 pub mod flows;
 pub mod languages;
+pub mod messages;
 pub mod projector;
 #[cfg(test)]
 mod tests;
@@ -117,6 +118,8 @@ pub struct Batch {
     pub bindings: Vec<(Partition, String, String, Option<StoredBinding>)>,
     /// Languages callers are to be remembered by.
     pub languages: Vec<languages::LanguageRow>,
+    /// Messages left.
+    pub messages: Vec<messages::MessageRow>,
     /// Where the projector stands: the next place to read, and where open calls begin.
     pub progress: Option<(u64, u64)>,
 }
@@ -129,6 +132,7 @@ impl Batch {
             && self.agent_states.is_empty()
             && self.bindings.is_empty()
             && self.languages.is_empty()
+            && self.messages.is_empty()
     }
 }
 
@@ -314,6 +318,7 @@ impl Store {
         }
         write_bindings(&mut transaction, batch).await?;
         languages::write_languages(&mut transaction, &batch.languages).await?;
+        messages::write_messages(&mut transaction, &batch.messages).await?;
         if let Some((position, recover_from)) = batch.progress {
             sqlx::query(
                 "INSERT INTO projection (name, position, recover_from) VALUES ('all', ?, ?) \

@@ -5,6 +5,7 @@
 //! own unique key besides. Calls that are open are kept in memory and found again after a crash by
 //! reading from where the oldest of them began.
 
+use super::messages::MessageRow;
 use super::{AgentLogRow, Batch, RecordRow};
 use hotline_base::Partition;
 use hotline_engine::event::{Event, EventKind, StoredBinding};
@@ -92,6 +93,18 @@ impl Projection {
             }
             EventKind::LanguageRemembered { caller, language } if fresh => {
                 batch.languages.push((partition, caller, language, position));
+            }
+            EventKind::MessageLeft { call, mailbox, recording, duration_ms, caller } if fresh => {
+                let call = call.to_string();
+                batch.messages.push(MessageRow {
+                    partition,
+                    recording,
+                    call,
+                    mailbox,
+                    caller,
+                    at,
+                    duration_ms,
+                });
             }
             EventKind::BindingAdded { binding } if fresh => {
                 let (number, contact) = (binding.aor.to_string(), binding.contact.clone());

@@ -85,3 +85,31 @@ fn bindings_that_ended_long_ago_are_given_back_too_and_each_is_as_it_was_last() 
         assert!(store.bindings(Partition(1)).await.unwrap().is_empty());
     });
 }
+
+#[test]
+fn a_message_comes_out_of_the_journal_once() {
+    use hotline_engine::event::{Event, EventKind};
+    let kind = EventKind::MessageLeft {
+        call: "1-1-1".parse().unwrap(),
+        mailbox: "sales".into(),
+        recording: 1 << 40,
+        duration_ms: 4_000,
+        caller: hotline_base::Redacted::new("15550001".into()),
+    };
+    let dir = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let store = store(&dir).await;
+        // Twice: what was written before a crash is read again.
+        for _ in 0..2 {
+            let mut projection = projector::Projection::new(0, 0);
+            let mut batch = Batch::default();
+            let event = Event { at: Wall::from_s(9), partition: Partition(1), kind: kind.clone() };
+            projection.apply(0, event, &mut batch);
+            store.write(&batch).await.unwrap();
+        }
+        let messages = store.messages(Partition(1), 10).await.unwrap();
+        assert_eq!(messages.len(), 1);
+        assert_eq!((messages[0].recording, messages[0].duration_ms), (1 << 40, 4_000));
+        assert!(store.messages(Partition(2), 10).await.unwrap().is_empty());
+    });
+}
