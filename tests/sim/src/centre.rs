@@ -275,15 +275,7 @@ impl Centre {
             on_busy: Policy::SkillQueue("support".into()),
             ..queue("tiny")
         };
-        let flowed = SkillQueue {
-            max_waiting_time_s: tenant.wait_s,
-            waiting: WaitMethod::Flow("waits".into()),
-            on_timeout: Policy::Flow("menu".into()),
-            on_busy: Policy::Flow("round".into()),
-            on_no_agents: Policy::Flow("round".into()),
-            max_calls_in_queue: tenant.tiny,
-            ..queue("flowed")
-        };
+        let flowed = flowed(tenant, queue("flowed"));
         let mut queues = vec![queue("support"), tiny, flowed];
         if !tenant.queue_missing {
             queues.push(sales);
@@ -322,6 +314,19 @@ impl Centre {
             config.settings.lost_registration = LostRegistration::Busy;
         }
         config
+    }
+}
+
+/// A queue whose callers are in flows: while they wait, and wherever it sends them.
+fn flowed(tenant: &Tenant, plain: SkillQueue) -> SkillQueue {
+    SkillQueue {
+        max_waiting_time_s: tenant.wait_s,
+        waiting: WaitMethod::Flow("waits".into()),
+        on_timeout: Policy::Flow("menu".into()),
+        on_busy: Policy::Flow("round".into()),
+        on_no_agents: Policy::Flow("round".into()),
+        max_calls_in_queue: tenant.tiny,
+        ..plain
     }
 }
 
