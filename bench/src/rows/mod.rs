@@ -1,5 +1,6 @@
 //! The rows of the table; each file measures one.
 
+mod flow_steps;
 mod forwarded;
 mod offer_time;
 pub mod parse;
@@ -82,6 +83,12 @@ pub const ROWS: &[Row] = &[
         what: "a packet forwarded and a packet played, without sockets (media worker only, in process)",
         needs_server: false,
         measure: worker::measure,
+    },
+    Row {
+        name: "flow-steps",
+        what: "a node of a running flow entered: a menu flow (in process)",
+        needs_server: false,
+        measure: flow_steps::measure,
     },
     Row {
         name: "references",
