@@ -225,7 +225,7 @@ impl Worker {
         {
             moved.place_in_phase = leg.place_in_phase;
         }
-        if let Some(ended) = leg.digits_in.finish() {
+        if let Some(ended) = leg.digits_in.as_mut().and_then(|digits| digits.finish()) {
             self.report_digit(leg.reference, ended, DigitSource::Rtp);
         }
         let detector = leg.ear.take().and_then(|ear| ear.detector);

@@ -33,7 +33,8 @@ pub struct Leg {
     pub pace: Pace,
     pub timeline: Timeline,
     pub reception: Reception,
-    pub digits_in: Receiver,
+    /// Once an event has come.
+    pub digits_in: Option<Box<Receiver>>,
     /// Whether its digits are passed on.
     pub relay: bool,
     /// Who listens to its peer, if anybody does.
@@ -42,7 +43,7 @@ pub struct Leg {
     /// The timestamp of the event being sent.
     pub event_begin: u32,
     /// A digit being sent in-band.
-    pub tone: Option<Playing>,
+    pub tone: Option<Box<Playing>>,
     pub playing: Option<Playing>,
     /// The place of the leg it is bridged with.
     pub peer: Option<u32>,
@@ -72,7 +73,7 @@ impl Leg {
             pace: Pace::default(),
             timeline,
             reception: Reception::default(),
-            digits_in: Receiver::default(),
+            digits_in: None,
             relay: true,
             ear: None,
             digits_out: Sender::default(),

@@ -69,10 +69,10 @@ impl Worker {
         match kind {
             Kind::Audio(codec) => {
                 leg.reception.timing(now, packet.header.timestamp);
-                let listened = leg.ear.is_some();
-                let muted = listened && self.listen(now, port.0, codec, &packet);
+                let muted = leg.ear.is_some() && self.listen(now, port.0, codec, &packet);
                 if let Some(peer) = peer {
-                    self.forward_audio(now, peer, (codec, muted), &packet, sink);
+                    let heard_as = if muted { None } else { Some(codec) };
+                    self.forward_audio(now, peer, heard_as, &packet, sink);
                 }
                 Received::Audio { codec, header: packet.header, payload: packet.payload }
             }
@@ -115,11 +115,12 @@ impl Worker {
         }
     }
 
+    /// Sends a packet on, or silence in its place if no codec is given.
     fn forward_audio(
         &mut self,
         now: Mono,
         to: u32,
-        (codec, muted): (Codec, bool),
+        codec: Option<Codec>,
         packet: &Packet<'_>,
         sink: &mut dyn Sink,
     ) {
@@ -137,14 +138,14 @@ impl Worker {
         else {
             return;
         };
-        let payload = match codec.conversion_to(stream.codec) {
-            _ if muted => {
+        let payload = match codec.map(|codec| codec.conversion_to(stream.codec)) {
+            Some(None) => packet.payload,
+            None => {
                 let Some(silence) = self.scratch.get_mut(..length) else { return };
                 silence.fill(stream.codec.silence());
                 silence
             }
-            None => packet.payload,
-            Some(table) => {
+            Some(Some(table)) => {
                 let Some(converted) = self.scratch.get_mut(..length) else { return };
                 for (to, from) in converted.iter_mut().zip(packet.payload) {
                     *to = table[usize::from(*from)];
@@ -169,7 +170,7 @@ impl Worker {
         let &Header { ssrc, timestamp, marker, .. } = header;
         let stamp = EventStamp { ssrc, timestamp, marker, late };
         let Some(leg) = self.leg_mut(place) else { return };
-        let found = leg.digits_in.receive(now, stamp, payload);
+        let found = leg.digits_in.get_or_insert_default().receive(now, stamp, payload);
         for recognised in found.into_iter().flatten() {
             self.recognised(place, recognised, DigitSource::Rtp);
         }

@@ -49,7 +49,7 @@ impl Worker {
         }
         let listened = leg.ear.is_some();
         let report_due = leg.report_at.is_some_and(|at| at <= now.mono);
-        if let Some(ended) = leg.digits_in.expire(now.mono) {
+        if let Some(ended) = leg.digits_in.as_mut().and_then(|digits| digits.expire(now.mono)) {
             let peer = leg.peer.filter(|_| leg.relay);
             self.recognised(place, ended, DigitSource::Rtp);
             self.relay_in_band(peer, ended);
@@ -154,7 +154,7 @@ fn send_digits(
         else {
             return false;
         };
-        leg.tone = Some(Playing::digit(tone.clone(), IN_BAND_PAUSE_SAMPLES));
+        leg.tone = Some(Box::new(Playing::digit(tone.clone(), IN_BAND_PAUSE_SAMPLES)));
         leg.credit = u32::MAX;
     }
     leg.timeline.feed(now, Feeder::Digits);
@@ -162,7 +162,7 @@ fn send_digits(
     if let Some(playing) = tone {
         send_from(playing, timeline, credit, stream, now, scratch, send);
     }
-    leg.tone.take_if(Playing::is_over);
+    leg.tone.take_if(|tone| tone.is_over());
     true
 }
 
