@@ -16,14 +16,16 @@ use crate::config::plan::Plan;
 use crate::config::tree::Node;
 use crate::config::{Centre, Faults, NodeConfig, build};
 use crate::effects::Policies;
+use crate::net::local::Locals;
 use crate::prompts::{self, Catalogue, TenantDir};
 use crate::store::Store;
 use crate::store::flows::FlowDraft;
 pub use credentials::write_secret;
 use hotline_base::Partition;
 use hotline_base::calendar::TimeZone;
-use hotline_engine::config::{Directory, Network, Trunk};
+use hotline_engine::config::{Directory, Network, Trunk, TrunkTransport};
 use hotline_media::asset::Library;
+use hotline_sip::Transport;
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -41,6 +43,7 @@ pub struct Centres {
     data_dir: PathBuf,
     prompts_dir: Option<PathBuf>,
     trunks: Vec<Trunk>,
+    locals: Locals,
     catalogue: Catalogue,
     centres: Vec<(Partition, Centre)>,
     drafts: BTreeMap<Partition, BTreeMap<String, FlowDraft>>,
@@ -130,6 +133,7 @@ impl Centres {
             data_dir: config.data_dir.clone(),
             prompts_dir: config.prompts_dir.clone(),
             trunks: config.trunks.clone(),
+            locals: Locals::of(config.listen.iter().map(|one| (one.transport, one.address))),
             catalogue: Catalogue::default(),
             names: watch::Sender::new(Arc::new([])),
         })
@@ -195,6 +199,17 @@ impl Centres {
         Ok(())
     }
 
+    /// Trunks that we call over learn our address on the way.
+    fn locate(&self, trunks: &mut [Trunk]) {
+        for trunk in trunks {
+            let transport = match trunk.transport {
+                TrunkTransport::Udp => Transport::Udp,
+                TrunkTransport::Tcp => Transport::Tcp,
+            };
+            trunk.local = trunk.target.and_then(|target| self.locals.towards(transport, target));
+        }
+    }
+
     /// What the engines and workers need now. Reads the prompts anew.
     pub fn snapshot(&mut self) -> Result<Snapshot, String> {
         let dirs: Vec<_> = self
@@ -217,13 +232,17 @@ impl Centres {
                     .map(|(name, draft)| (name.clone(), draft.document.clone()))
                     .collect(),
             };
-            tenants.push(Arc::new(build::tenant(centre, *partition, self.version, parts)?));
+            let mut tenant = build::tenant(centre, *partition, self.version, parts)?;
+            self.locate(&mut tenant.trunks);
+            tenants.push(Arc::new(tenant));
         }
+        let mut trunks = self.trunks.clone();
+        self.locate(&mut trunks);
         Ok(Snapshot {
             directory: Arc::new(Directory {
                 version: self.version,
                 tenants,
-                trunks: self.trunks.clone(),
+                trunks,
                 default_tenant: self.centres.first().map(|(partition, _)| *partition),
             }),
             library: Arc::new(loaded.library),

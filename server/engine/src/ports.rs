@@ -115,6 +115,16 @@ impl PortPool {
         Some((LegRef { worker, leg, generation: entry.generation }, port))
     }
 
+    /// The worker on which the first legs of a tenant are opened whose legs may meet in pairs that
+    /// nobody knows beforehand: agents on held lines, and the callers they are offered. One with
+    /// no port left is not waited for.
+    pub(crate) fn home(&self, owner: Partition) -> Option<u16> {
+        let able: Vec<u16> = self.workers.keys().copied().collect();
+        let at = (owner.0 as usize).checked_rem(able.len())?;
+        let home = *able.get(at)?;
+        self.workers.get(&home).filter(|ports| ports.for_first_legs() > 0).map(|_| home)
+    }
+
     /// The partition of an open leg; `None` for a stale or unknown one, whose events are dropped.
     pub(crate) fn owner(&self, leg: LegRef) -> Option<Partition> {
         let engines = u32::from(self.engines);
@@ -212,6 +222,23 @@ mod tests {
         pool.grant(grants(0, 20000..24000));
         let firsts = std::iter::from_fn(|| pool.open(Partition(1), None)).count();
         assert_eq!(firsts, 2_000 - RESERVED_PORTS_MAX);
+    }
+
+    /// A line was on one worker and its customer on another: nobody could bridge them.
+    #[test]
+    fn a_tenant_with_held_lines_is_at_home_on_one_worker() {
+        let mut pool = PortPool::new((0, 1));
+        assert_eq!(pool.home(Partition(1)), None, "nothing granted yet");
+        pool.grant(grants(0, 20000..20032));
+        pool.grant(grants(1, 30000..30032));
+        let home = pool.home(Partition(1)).unwrap();
+        assert_ne!(pool.home(Partition(2)), Some(home), "tenants spread");
+        let used = std::iter::from_fn(|| {
+            let home = pool.home(Partition(1))?;
+            pool.open(Partition(1), Some(home)).map(|(leg, _)| leg.worker)
+        });
+        let used: Vec<u16> = used.collect();
+        assert_eq!(used, vec![home; 14], "and what second legs need is kept");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! ([`tcp`]), the system calls std does not have (`sys`, the only unsafe code). Does not own:
 //! what a message means, whose it is (the front door), when it is sent again (transactions).
 
+pub mod local;
 pub mod source;
 mod sys;
 pub mod tcp;

@@ -181,7 +181,10 @@ fn caller_side(
             Refusal::cause(refusal.status(), 65).with(HeaderName::Warning, warning)
         })?;
     }
-    let granted = step.cx.ports.open(step.cx.mark.partition, None);
+    let partition = step.cx.mark.partition;
+    let lines = !step.cx.config.mobiles.is_empty();
+    let home = step.cx.ports.home(partition).filter(|_| lines);
+    let granted = step.cx.ports.open(partition, home);
     let (leg, port) = granted.ok_or_else(|| Refusal::no_capacity(34))?;
     let session = Session::new(step.cx, &arrival.flow, &port);
     let answered = offer.as_ref().and_then(|offer| make_answer(offer, &session.local(codecs)).ok());

@@ -123,7 +123,8 @@ pub(crate) fn way(
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("[{address}]"),
     };
-    let uri = Uri::sip(Some(number), &host, Some(target.port()));
+    let number = written(trunk, number);
+    let uri = Uri::sip(Some(&number), &host, Some(target.port()));
     let uri = uri.map_err(|_| Barred::NotANumber)?;
     let uri = match transport {
         Transport::Udp => uri,
@@ -131,6 +132,15 @@ pub(crate) fn way(
     };
     let flow = Flow { transport, local, remote: target, connection: None };
     Ok(Way { trunk: Arc::clone(trunk), flow, uri, hops })
+}
+
+/// A number as the trunk wants it written.
+fn written(trunk: &Trunk, number: &str) -> String {
+    let rule = trunk.outbound_rules.iter().find_map(|rule| {
+        let rest = number.strip_prefix(rule.prefix.as_str())?;
+        Some(format!("{}{rest}", rule.with))
+    });
+    rule.unwrap_or_else(|| number.to_owned())
 }
 
 impl Way {

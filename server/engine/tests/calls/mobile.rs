@@ -4,7 +4,7 @@
 use crate::peers::*;
 use crate::world::*;
 use hotline_engine::Input;
-use hotline_engine::config::{Mobile, TenantConfig};
+use hotline_engine::config::{Mobile, NumberRule, TenantConfig};
 use hotline_engine::record::{ReleaseReason, ReleasedBy};
 use hotline_media::command::{Command, LegRef};
 use hotline_routing::{AgentState, Device, RestoredAgent, Session};
@@ -94,6 +94,19 @@ fn the_customers_number_is_shown_where_the_trunk_may_and_the_agents_setting_goes
         ring.cancelled(&mut w);
         w.quiet();
     }
+}
+
+#[test]
+fn the_number_is_written_as_the_trunk_wants_it() {
+    let mut config = mobile_centre();
+    let rule = |prefix: &str, with: &str| NumberRule { prefix: prefix.into(), with: with.into() };
+    config.trunks[0].outbound_rules = vec![rule("155", "+155"), rule("1", "0")];
+    let (mut w, mut caller, ring, ..) = rung(config, "123451");
+    let uri = String::from_utf8_lossy(ring.invite.request_uri_bytes()).into_owned();
+    assert_eq!(uri, "sip:+15557001@198.51.100.1:5060");
+    caller.bye(&mut w);
+    ring.cancelled(&mut w);
+    w.quiet();
 }
 
 #[test]
