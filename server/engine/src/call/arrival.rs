@@ -11,6 +11,7 @@ use super::leg::{Binding, Leg};
 use super::media::MediaLeg;
 use super::outbound::HOPS_MAX;
 use super::sdp::{Fault, SDP, Session, of_message, warning, warning_text};
+use super::star::Star;
 use super::trace::Lane;
 use super::waiting::Waiting;
 use super::{RETRY_AFTER_S, Side, Step};
@@ -24,7 +25,7 @@ use hotline_media::offer_answer::make_answer;
 use hotline_media::sdp::SessionDescription;
 use hotline_routing::config::{AccessCodeType, AnswerSupervision, Destination, QueueType};
 use hotline_routing::number::NotANumber;
-use hotline_routing::{AgentRef, Circumstances, Input as Routed, QueueRef, Resolution};
+use hotline_routing::{AgentRef, AgentState, Circumstances, Input as Routed, QueueRef, Resolution};
 use hotline_sip::build::ResponseBuilder;
 use hotline_sip::dialog::Dialog;
 use hotline_sip::flow::Flow;
@@ -100,6 +101,8 @@ enum Target {
     Queue(QueueRef),
     Agent(AgentRef),
     Flow(String),
+    /// A star code of the agent's phone, and the agent's state before.
+    Star(Star, AgentState),
     /// Outside the route's working time, and there is nowhere else to go.
     Closed,
 }
@@ -240,6 +243,9 @@ fn way(step: &mut Step<'_, '_>, arrival: &Arrival) -> Result<Way, Refusal> {
         let target = Target::Agent(agent);
         return Ok(Way { target, dialled: number, resolution: None, tester: false });
     }
+    if let Some(way) = star_way(step, arrival) {
+        return Ok(way);
+    }
     let trunk = match &arrival.caller {
         Caller::Trunk(trunk) => Some(&**trunk),
         Caller::Agent { .. } => None,
@@ -257,6 +263,17 @@ fn way(step: &mut Step<'_, '_>, arrival: &Arrival) -> Result<Way, Refusal> {
         step.cx.routing.resolve(&dialled, about).map_err(|_| Refusal::cause(404, 1))?;
     let target = target(step, &resolution, tester)?;
     Ok(Way { target, dialled: dialled.into(), resolution: Some(resolution), tester })
+}
+
+/// A star code that an agent's phone has dialled.
+fn star_way(step: &Step<'_, '_>, arrival: &Arrival) -> Option<Way> {
+    let Caller::Agent { employee_id, .. } = &arrival.caller else { return None };
+    let dialled = arrival.invite.request_uri().ok()?.user_text()?;
+    let star = Star::of(&step.cx.config.single_phone.star_codes, &dialled)?;
+    let agent = step.cx.routing.agent(employee_id)?;
+    let before = step.cx.routing.agent_status(agent)?.state;
+    let target = Target::Star(star, before);
+    Some(Way { target, dialled, resolution: None, tester: false })
 }
 
 fn target(
@@ -404,6 +421,7 @@ fn ask_routing(step: &mut Step<'_, '_>, call: &mut Call, target: Target) {
             step.routed(Routed::ArrivedForAgent { call: name, agent });
         }
         Target::Flow(name) => call.enter_flow(step, &name),
+        Target::Star(star, before) => call.serve_star(step, star, before),
         Target::Closed => {
             let reason = crate::record::ReleaseReason::OutOfHours;
             call.farewell(step, "closed", super::ending::Ending::of(reason));
@@ -424,6 +442,7 @@ fn new_record(
         (_, Some(Destination::SkillQueue(name))) => Some(format!("skill_queue {name:?}")),
         (_, Some(Destination::Flow(name))) => Some(format!("flow {name:?}")),
         (_, Some(Destination::Agent(employee_id))) => Some(format!("agent {employee_id:?}")),
+        (Target::Star(..), None) => Some(String::from("star code")),
         (Target::Closed, None) => Some(String::from("release \"closed\"")),
         (Target::Agent(agent), None) => {
             step.employee_id(*agent).map(|employee_id| format!("agent {employee_id:?}"))

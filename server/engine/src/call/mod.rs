@@ -11,7 +11,7 @@
 //! outbound  INVITEs through trunks                    line       a telephone that stays connected
 //! feature   what an agent's keys mean                 service    what they do
 //! consult   an agent calls somebody in between    dial       an outside number is called
-//! across    what one call wants of another
+//! star      what an agent's plain phone dials          across     what one call wants of another
 //! leg       dialog, session and media of one side     in_dialog  what peers ask in a dialog
 //! announce  what is played                            release    the end and the record
 //! parting   dialogs that outlive their call           trace      the ladder
@@ -43,6 +43,7 @@ mod release;
 mod ringing;
 mod sdp;
 mod service;
+mod star;
 mod trace;
 mod waiting;
 

@@ -195,7 +195,11 @@ impl Call {
 
 /// Asks routing for another state of an agent; gives what is to be said of it. A state that is
 /// asked for during a call is taken when it ends.
-fn change_state(step: &mut Step<'_, '_>, agent: AgentRef, feature: Feature) -> &'static str {
+pub(crate) fn change_state(
+    step: &mut Step<'_, '_>,
+    agent: AgentRef,
+    feature: Feature,
+) -> &'static str {
     let status = step.cx.routing.agent_status(agent);
     let state = status.map_or(AgentState::SignedOut, |status| status.state);
     let (input, said) = match (feature, state) {

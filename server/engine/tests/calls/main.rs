@@ -25,5 +25,6 @@ mod queue;
 mod refusals;
 mod release;
 mod routes;
+mod star;
 mod supervision;
 mod waiting;
