@@ -74,10 +74,7 @@ impl Run {
                 edge(program, if speaks { next } else { on_unknown })
             }
             Node::WorkingTime { working_time, open, closed } => {
-                let times = self.working_times.get(working_time);
-                let times = times.ok_or_else(|| Fault::NoWorkingTime(working_time.clone()))?;
-                let is_open = times.is_open(now.wall, &self.zone);
-                edge(program, if is_open { open } else { closed })
+                edge(program, if self.is_open(now, working_time)? { open } else { closed })
             }
             Node::Http { .. } => self.request(now, step),
             Node::Transfer { to, priority, .. } => self.transfer(now, to, priority.as_ref()),
@@ -90,19 +87,22 @@ impl Run {
                 self.set_priority(now, priority)?;
                 edge(program, next)
             }
-            Node::Message { say, .. } => {
-                let sounds = self.sounds(now, say)?;
-                match self.play(sounds, false) {
-                    Some(play) => self.speaking(now, play),
-                    None => self.record(now, &step.node),
-                }
-            }
+            Node::Message { say, .. } => match self.sounds(now, say)? {
+                sounds if sounds.is_empty() => self.record(now, &step.node),
+                sounds => self.speak_or(now, sounds, Ok(Next::Stay)),
+            },
             Node::AgentSignIn { prompts, tries, .. } => self.sign_in(now, prompts, *tries),
             Node::End { say, cause } => {
                 let sounds = self.sounds(now, say)?;
                 self.speak_or(now, sounds, Ok(Next::Return { cause: *cause }))
             }
         }
+    }
+
+    fn is_open(&self, now: Now, name: &str) -> Result<bool, Fault> {
+        let times = self.working_times.get(name);
+        let times = times.ok_or_else(|| Fault::NoWorkingTime(name.into()))?;
+        Ok(times.is_open(now.wall, &self.zone))
     }
 
     /// Says something and waits for its end; goes on at once if there is nothing to say.
