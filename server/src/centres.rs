@@ -336,6 +336,12 @@ impl Centres {
         sounds
     }
 
+    /// Where the audio of a message is.
+    pub fn message_file(&self, partition: Partition, recording: u64) -> PathBuf {
+        let dir = self.data_dir.join("messages").join(partition.0.to_string());
+        dir.join(format!("{recording}.wav"))
+    }
+
     fn tenant_dir(&self, tenant: &str) -> PathBuf {
         self.data_dir.join("tenants").join(tenant)
     }

@@ -112,6 +112,8 @@ impl Places {
     /// Fills in file and line of a fault about a field of an object.
     pub fn locate(&self, kind: &str, name: &str, mut fault: Fault) -> Fault {
         fault.file.clone_from(&self.file);
+        // There is one tenant: it needs no name to be found.
+        let name = if kind == "tenant" { "" } else { name };
         if let Some((line, fields)) = self.objects.get(&(kind.to_string(), name.to_string())) {
             // The longest part of the path that a line is known of: `single_phone.trunk`, else
             // `single_phone`, else the object.

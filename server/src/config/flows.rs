@@ -8,9 +8,10 @@ use super::centre::{Centre, Places};
 use super::fault::{Fault, Faults};
 use super::tree::Node;
 use hotline_base::Redacted;
-use hotline_ivr::fault::Problem;
+use hotline_ivr::check::{Access, AgentType, QueueType, World};
+use hotline_ivr::fault::{Problem, Severity};
 use hotline_ivr::program::Flows;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -116,7 +117,7 @@ pub fn located(places: &Places, flow: &str, fault: hotline_ivr::fault::Fault) ->
 /// its queues name: faults, and warnings.
 pub fn check(centre: &Centre, places: &Places, sounds: &Sounds) -> (Vec<Fault>, Vec<Fault>) {
     let mut faults = sounds_of_queues(centre, places, sounds);
-    let warnings = Vec::new();
+    let mut warnings = Vec::new();
     let mut flows = BTreeMap::new();
     for (name, flow) in &centre.flows {
         match hotline_ivr::read::flow(&flow.document) {
@@ -126,6 +127,15 @@ pub fn check(centre: &Centre, places: &Places, sounds: &Sounds) -> (Vec<Fault>, 
             Err(wrong) => {
                 faults.extend(wrong.into_iter().map(|fault| located(places, name, fault)));
             }
+        }
+    }
+    for fault in hotline_ivr::check::check(&flows, &world(centre, sounds)) {
+        let severity = fault.severity;
+        let name = fault.flow.clone();
+        let fault = located(places, &name, fault);
+        match severity {
+            Severity::Error => faults.push(fault),
+            Severity::Warning => warnings.push(fault),
         }
     }
     (faults, warnings)
@@ -147,6 +157,80 @@ pub fn check_one(
     faults.retain(is_about);
     warnings.retain(is_about);
     (faults, warnings)
+}
+
+/// What a centre's flows may refer to.
+fn world(centre: &Centre, sounds: &Sounds) -> World {
+    let names = |kind| centre.of_kind(kind).map(|(name, _)| name.to_string()).collect();
+    let type_of = |object: &Map<String, Json>| {
+        object.get("type").and_then(Json::as_str).unwrap_or_default().to_string()
+    };
+    let queues = centre.of_kind("skill_queue").map(|(name, queue)| {
+        let kind = match type_of(queue).as_str() {
+            "video" => QueueType::Video,
+            "multimedia" => QueueType::Multimedia,
+            "voice_click_to_dial" => QueueType::VoiceClickToDial,
+            "video_click_to_dial" => QueueType::VideoClickToDial,
+            _ => QueueType::Voice,
+        };
+        (name.to_string(), kind)
+    });
+    let agents = centre.of_kind("agent").map(|(employee_id, agent)| {
+        let kind = match type_of(agent).as_str() {
+            "video" => AgentType::Video,
+            "multimedia" => AgentType::Multimedia,
+            "versatile" => AgentType::Versatile,
+            _ => AgentType::Audio,
+        };
+        (employee_id.to_string(), kind)
+    });
+    let trunks = centre.of_kind("trunk").filter(|(_, trunk)| trunk.contains_key("target"));
+    let (default_language, languages) = super::build::languages(centre);
+    World {
+        languages: languages.into_iter().collect(),
+        default_language,
+        prompts: sounds.prompts.clone(),
+        queues: queues.collect(),
+        agents: agents.collect(),
+        trunks: trunks.map(|(name, _)| name.to_string()).collect(),
+        tones: sounds.tones.clone(),
+        working_times: names("working_time"),
+        secrets: names("secret"),
+        reached_by: reached_by(centre),
+    }
+}
+
+/// The types of the access codes by which calls come into each flow; a queue's type stands for
+/// those that come by overflow.
+fn reached_by(centre: &Centre) -> BTreeMap<String, BTreeSet<Access>> {
+    let mut reached: BTreeMap<String, BTreeSet<Access>> = BTreeMap::new();
+    let access = |kind: Option<&Json>| match kind.and_then(Json::as_str) {
+        Some("video") => Access::Video,
+        Some("multimedia") => Access::Multimedia,
+        Some("click_to_dial" | "voice_click_to_dial" | "video_click_to_dial") => {
+            Access::ClickToDial
+        }
+        _ => Access::Voice,
+    };
+    for (_, route) in centre.of_kind("called_route") {
+        let code = route.get("access_code").and_then(Json::as_str).unwrap_or_default();
+        let code = centre.objects.get(&("access_code".to_string(), code.to_string()));
+        let out_of_hours = route.get("out_of_hours").and_then(|target| target.get("flow"));
+        for flow in [route.get("flow"), out_of_hours].into_iter().flatten().filter_map(Json::as_str)
+        {
+            let kind = access(code.and_then(|code| code.get("type")));
+            reached.entry(flow.into()).or_default().insert(kind);
+        }
+    }
+    for (_, queue) in centre.of_kind("skill_queue") {
+        for field in ["on_timeout", "on_busy", "on_no_agents", "waiting"] {
+            let flow = queue.get(field).and_then(|policy| policy.get("flow"));
+            if let Some(flow) = flow.and_then(Json::as_str) {
+                reached.entry(flow.into()).or_default().insert(access(queue.get("type")));
+            }
+        }
+    }
+    reached
 }
 
 /// Prompts of policies and tones of queues that are not there.

@@ -211,10 +211,93 @@ fn the_node_file_and_its_overrides_name_what_is_wrong() {
 
 #[test]
 fn the_demo_and_the_starter_centre_are_good() {
-    for text in
-        [include_str!("../../../conf/demo/centre.toml"), include_str!("../cli/starter.toml")]
-    {
-        let loaded = read(text).unwrap_or_else(|faults| panic!("{faults}"));
+    let starter = read(include_str!("../cli/starter.toml"));
+    let demo = crate::centres::demo();
+    for loaded in [starter, demo] {
+        let loaded = loaded.unwrap_or_else(|faults| panic!("{faults}"));
         assert_eq!(loaded.warnings, vec![]);
+        let places = centre::Places::default();
+        let sounds = crate::prompts::standard_names();
+        let (faults, warnings) = super::flows::check(&loaded.centre, &places, &sounds);
+        assert_eq!((faults, warnings), (vec![], vec![]));
     }
+}
+
+fn wrong(change: impl Fn(&str) -> String) -> String {
+    read(&change(GOOD)).expect_err("something is wrong").to_string()
+}
+
+#[test]
+fn single_phone_agents_need_a_pin_a_way_in_and_a_way_out() {
+    let agent = "single_phone = { enabled = true, pin = \"20394857\" }\nemployee_id = \"1001\"";
+    let text = wrong(|good| good.replace("employee_id = \"1001\"", agent));
+    assert_eq!(
+        text,
+        "centre.toml:33: agent \"1001\": single_phone = { enabled = true }; allowed only with a way to sign \
+         in: a called route to a published flow that has an agent_sign_in node\n\
+         centre.toml:33: agent \"1001\": single_phone = { enabled = true }; allowed only with a trunk that \
+         has a target"
+    );
+    let short = agent.replace("20394857", "039");
+    let text = wrong(|good| good.replace("employee_id = \"1001\"", &short));
+    assert!(text.contains("single_phone.pin = [redacted]; allowed"), "{text}");
+    assert!(!text.contains("039"), "{text}");
+}
+
+#[test]
+fn codes_that_cannot_be_told_apart_are_refused_and_overlaps_are_reported() {
+    let tenant = "realm = \"acme\"\n";
+    let codes = "single_phone = { feature_codes = { hold = \"*\" } }\n";
+    let text = wrong(|good| good.replace(tenant, &format!("{tenant}{codes}")));
+    assert_eq!(
+        text,
+        "centre.toml:5: tenant \"acme\": single_phone.feature_codes.hold = \"*\"; allowed a code that \
+         consult does not begin with"
+    );
+    let codes = "single_phone = { star_codes = { idle = \"12345\" } }\n";
+    let loaded = read(&GOOD.replace(tenant, &format!("{tenant}{codes}"))).unwrap();
+    assert_eq!(loaded.warnings.len(), 1);
+    assert!(loaded.warnings[0].to_string().contains("star_codes.idle = \"12345\""));
+    let loaded = read(&GOOD.replace("1001", "112")).unwrap();
+    assert!(loaded.warnings[0].to_string().contains("no emergency number"));
+}
+
+#[test]
+fn a_working_time_that_is_none_names_its_field_and_routes_name_one_that_is_there() {
+    let time = "\n[[working_time]]\nname = \"office\"\nworkday = [[\"08:00\", \"25:00\"]]\n";
+    let text = wrong(|good| format!("{good}{time}"));
+    assert!(
+        text.starts_with(
+            "centre.toml:42: working_time \"office\": workday.1 = [\"08:00\", \"25:00\"]; allowed"
+        ),
+        "{text}"
+    );
+    let route = "skill_queue = \"support\"\nworking_time = \"nights\"\n\n[[agent]]";
+    let text = wrong(|good| good.replace("skill_queue = \"support\"\n\n[[agent]]", route));
+    assert!(text.contains("called_route \"12345/1\": working_time = \"nights\""), "{text}");
+}
+
+#[test]
+fn a_flow_that_cannot_be_read_names_file_and_line_and_a_changed_one_gets_the_next_number() {
+    let flow = "start = \"bye\"\n[node.bye]\nkind = \"end\"\ncause = 500\n";
+    let with = |text: &str| {
+        let tree = Node::from_toml(text).unwrap();
+        let flows = [("bye".to_string(), ("flows/bye.toml".to_string(), tree))];
+        centre::from_sources(&Node::from_toml(GOOD).unwrap(), "centre.toml", None, flows.into())
+    };
+    let text = with(flow).unwrap_err().to_string();
+    assert!(
+        text.starts_with(
+            "flows/bye.toml:4: flow \"bye\": node \"bye\": cause = 500; allowed 1–127"
+        ),
+        "{text}"
+    );
+    let before = with(&flow.replace("500", "16")).unwrap().centre;
+    let numbers = BTreeMap::from([("bye".to_string(), 3)]);
+    let (plan, before) = Plan::between(&read(GOOD).unwrap().centre, &before, &numbers, false);
+    assert_eq!(plan.to_string(), "+ flow \"bye\": version 4\n");
+    let after = with(&flow.replace("500", "17")).unwrap().centre;
+    let (plan, _) = Plan::between(&before, &after, &NO_NUMBERS, false);
+    assert_eq!(plan.to_string(), "~ flow \"bye\": version 4 → 5\n");
+    assert!(Plan::between(&before, &before, &NO_NUMBERS, false).0.is_empty());
 }

@@ -6,7 +6,9 @@
 
 mod agents;
 mod calls;
+mod flows;
 pub mod listen;
+mod messages;
 mod problem;
 mod prompts;
 mod query;
@@ -128,6 +130,16 @@ pub fn router(api: Api) -> Router {
         .route("/agents/{employee_id}/log", get(agents::log))
         .route("/agents/{employee_id}/registrations", axum::routing::delete(agents::unregister))
         .route("/agents/{employee_id}/{verb}", post(agents::verb))
+        .route("/flows", get(flows::list))
+        .route("/flows/{name}", get(flows::one).put(flows::put).delete(flows::discard))
+        .route("/flows/{name}/publish", post(flows::publish))
+        .route("/flows/{name}/roll-back", post(flows::roll_back))
+        .route("/flows/{name}/versions", get(flows::versions))
+        .route("/flows/{name}/versions/{version}", get(flows::version))
+        .route("/flows/{name}/compare", get(flows::compare))
+        .route("/messages", get(messages::list))
+        .route("/messages/{recording}", get(messages::audio))
+        .route("/working-times", get(flows::working_times))
         .route("/calls", get(calls::list))
         .route("/calls/{call}", get(calls::one).delete(calls::release))
         .route("/calls/{call}/trace", get(calls::trace))

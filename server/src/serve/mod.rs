@@ -36,6 +36,7 @@ use hotline_engine::effect::engine_of_effect;
 use hotline_engine::event::StoredBinding;
 use hotline_engine::input::Input;
 use hotline_engine::{Engine, FrontDoor};
+use hotline_media::asset::Library;
 use hotline_media::command::Codec;
 use hotline_sip::Transport;
 use node::RunningNode;
@@ -125,31 +126,10 @@ pub(crate) fn start(
     let banner = banner::text(config, &centres, &notes);
 
     let mut rng = Rng::from_seed(random::seed());
-    let mail: Vec<(EngineHandle, Inbox)> = (0..config.engines.max(1))
-        .map(|_| EngineHandle::new())
-        .collect::<Result<_, _>>()
-        .map_err(|error| error.to_string())?;
-    let (handles, inboxes): (Vec<_>, Vec<_>) = mail.into_iter().unzip();
-    let engines = Engines::new(handles);
+    let (engines, inboxes) = mailboxes(config)?;
     let tcp = Tcp::new(engines.clone(), runtime.clone(), connections(config));
-    let ios = (0..media_workers(config))
-        .map(|_| UdpIo::new(source.clone()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| error.to_string())?;
-    let settings = MediaSettings {
-        worker: (0, 1),
-        address: config.media_address,
-        ports: config.media_ports,
-        messages: config.data_dir.join("messages"),
-    };
     let (media, media_threads) =
-        MediaThread::start(&settings, ios, &snapshot.library, &engines, &mut rng).map_err(
-            |error| {
-                let (first, last) = config.media_ports;
-                format!("[media]: ports = \"{first}-{last}\" on {}: {error}", config.media_address)
-            },
-        )?;
-
+        start_media(config, source, &snapshot.library, &engines, &mut rng)?;
     let policies = watch::Sender::new(Arc::clone(&snapshot.policies));
     let effects = performer(runtime, &policies, &engines)?;
     let starting = Starting {
@@ -189,6 +169,40 @@ pub(crate) fn start(
         media_threads,
         tasks,
         _lock: lock,
+    })
+}
+
+/// The engines' mail: the ways to them, and their sides of it.
+fn mailboxes(config: &NodeConfig) -> Result<(Engines, Vec<Inbox>), String> {
+    let mail: Vec<(EngineHandle, Inbox)> = (0..config.engines.max(1))
+        .map(|_| EngineHandle::new())
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())?;
+    let (handles, inboxes): (Vec<_>, Vec<_>) = mail.into_iter().unzip();
+    Ok((Engines::new(handles), inboxes))
+}
+
+/// The media workers and their threads.
+fn start_media(
+    config: &NodeConfig,
+    source: &mut (impl SocketSource + Clone + 'static),
+    library: &Arc<Library>,
+    engines: &Engines,
+    rng: &mut Rng,
+) -> Result<(MediaWorkers, Vec<JoinHandle<()>>), String> {
+    let ios = (0..media_workers(config))
+        .map(|_| UdpIo::new(source.clone()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.to_string())?;
+    let settings = MediaSettings {
+        worker: (0, 1),
+        address: config.media_address,
+        ports: config.media_ports,
+        messages: config.data_dir.join("messages"),
+    };
+    MediaThread::start(&settings, ios, library, engines, rng).map_err(|error| {
+        let (first, last) = config.media_ports;
+        format!("[media]: ports = \"{first}-{last}\" on {}: {error}", config.media_address)
     })
 }
 

@@ -54,6 +54,18 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Whether a message of this name is a tenant's.
+    pub async fn has_message(&self, of: Partition, recording: u64) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT 1 FROM message WHERE partition = ? AND recording = ?")
+            .bind(i64::from(of.0))
+            .bind(recording as i64)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.is_some())
+    }
+}
+
 /// Writes a batch.
 pub(super) async fn write_messages(
     transaction: &mut Transaction<'_, Sqlite>,
