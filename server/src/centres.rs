@@ -280,16 +280,17 @@ impl Centres {
         let numbers = numbers.map_err(|error| error.to_string())?;
         let (plan, mut result) = Plan::between(current, &wanted, &numbers, asked.prune);
         self.check_beside_others(&result)?;
-        let sounds = self.sounds_to_copy(dir, result.name());
+        let (sounds, unusable) = sound_files::usable(self.sounds_to_copy(dir, result.name()));
         self.check_flows(&result, dir)?;
         let mut text = plan.to_string();
         for Sound { kind, name, .. } in &sounds {
             text.push_str(&format!("~ {kind} {name:?}\n"));
         }
         if asked.dry_run || (plan.is_empty() && sounds.is_empty()) {
-            return Ok(Applied { plan: text, version: None, notes: Vec::new() });
+            return Ok(Applied { plan: text, version: None, notes: unusable });
         }
-        let notes = self.keep_credentials(&mut result)?;
+        let mut notes = self.keep_credentials(&mut result)?;
+        notes.extend(unusable);
         copy_sounds(&sounds)?;
         self.commit(result, &text, "apply").await?;
         Ok(Applied { plan: text, version: Some(self.version), notes })
@@ -360,10 +361,7 @@ impl Centres {
         prompts
             .chain(tones)
             .map(|(kind, name, from, target)| Sound { to: target.join(&name), kind, name, from })
-            .filter(|sound| match (std::fs::read(&sound.from), std::fs::read(&sound.to)) {
-                (Ok(new), Ok(old)) => new != old,
-                (new, _) => new.is_ok(),
-            })
+            .filter(|sound| sound_files::differ(&sound.from, &sound.to))
             .collect()
     }
 

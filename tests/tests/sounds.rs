@@ -1,7 +1,10 @@
 //! A tenant's own prompts and tones on the running server: they come and go, and whoever listens
 //! hears it.
 
-use hotline_tests::{Centre, Server, Setup};
+use hotline_tests::audio::{Sound, longest_break_ms, sounds, told};
+use hotline_tests::phone::Call;
+use hotline_tests::rtp::{Rtp, samples};
+use hotline_tests::{Centre, Net, Phone, Server, Setup, s};
 use std::io::Cursor;
 
 /// A tone as people have them: 44.1 kHz, stereo, float.
@@ -22,6 +25,85 @@ fn music(hz: f64, seconds: u32) -> Vec<u8> {
     }
     writer.finalize().unwrap();
     file.into_inner()
+}
+
+fn centre(net: &Net, hz: f64) -> Centre {
+    let tone = "{ tone = \"music\" }";
+    Centre::new("alpha")
+        .queue("support", &format!("max_waiting_time_s = 60\nwaiting = {tone}\nhold = {tone}"))
+        .route("12345", "1", "support")
+        .agent_by_api("1001", "support", "")
+        .trunk("carrier", &[&net.carrier_network()])
+        .file("tones/music.wav", music(hz, 2))
+}
+
+/// A caller that waits in `support`.
+fn waiting(server: &Server, n: u8) -> (Phone, Rtp, Call) {
+    let mut phone = Phone::udp(server.net.carrier(n), server.sip(), "4000");
+    let audio = Rtp::open(phone.local.ip());
+    let mut call = phone.invite("123451", audio.address);
+    phone.answered(&mut call);
+    (phone, audio, call)
+}
+
+/// What is between two tones that follow each other: ms that are neither, and packets that are
+/// missing.
+fn between(audio: &Rtp, tones: [f64; 2]) -> (u64, u16) {
+    let heard = audio.heard();
+    let all: Vec<i16> =
+        heard.iter().flat_map(|one| samples(one.payload_type, &one.payload)).collect();
+    let windows = sounds(&all, &tones);
+    let last = windows.iter().rposition(|sound| *sound == Sound::Tone(0));
+    let first = windows.iter().position(|sound| *sound == Sound::Tone(1));
+    let (Some(last), Some(first)) = (last, first) else { panic!("{}", told(&windows)) };
+    assert!(first > last, "{}", told(&windows));
+    for tone in 0..2 {
+        let whole = longest_break_ms(&windows, Sound::Tone(tone));
+        assert!(whole <= Some(40), "tone {tone} breaks off for {whole:?} ms: {}", told(&windows));
+    }
+    let missing = heard.windows(2).map(|two| two[1].sequence.wrapping_sub(two[0].sequence));
+    ((first - last - 1) as u64 * 20, missing.max().unwrap_or(0))
+}
+
+#[test]
+fn a_changed_tone_is_heard_at_once_by_all_who_listen_without_a_gap() {
+    let server = Server::start(Setup::with(|net| vec![centre(net, 440.0)]));
+    assert_eq!(server.api().post("agents/1001/sign-in", &serde_json::json!({})).0, 200);
+    assert_eq!(server.api().post("agents/1001/busy", &serde_json::json!({})).0, 200);
+    let calls: Vec<_> = (0..2).map(|n| waiting(&server, n)).collect();
+    for (_, audio, _) in &calls {
+        audio.until_heard(440.0);
+    }
+    let (status, answer) = server.api().put_file("tones/music", &music(700.0, 2));
+    assert_eq!(status, 200, "{answer}");
+    for (_, audio, _) in &calls {
+        audio.until_heard(700.0);
+        let (gap_ms, step) = between(audio, [440.0, 700.0]);
+        assert!(gap_ms <= 40, "{gap_ms} ms");
+        assert_eq!(step, 1, "no packet is left out");
+        audio.forget();
+    }
+    // The same by a directory.
+    let (code, output) = server.apply(&centre(&server.net, 1_000.0));
+    assert_eq!(code, 0, "{output}");
+    assert!(output.contains("tone \"music"), "{output}");
+    for (mut phone, audio, mut call) in calls {
+        audio.until_heard(1_000.0);
+        let (gap_ms, step) = between(&audio, [700.0, 1_000.0]);
+        assert!(gap_ms <= 40 && step == 1, "{gap_ms} ms, {step}");
+        assert_eq!(phone.hang_up(&mut call), 200);
+    }
+    // Taken away, the default tone plays to those who come.
+    assert_eq!(server.api().delete("tones/music"), 200);
+    assert_eq!(server.api().delete("tones/music"), 404);
+    let (mut phone, audio, mut call) = waiting(&server, 0);
+    let heard = hotline_tests::within(s(5), || {
+        let all: Vec<i16> =
+            audio.heard().iter().flat_map(|one| samples(one.payload_type, &one.payload)).collect();
+        sounds(&all, &[1_000.0]).contains(&Sound::WaitTone).then_some(())
+    });
+    assert!(heard.is_some(), "the default tone is not heard");
+    assert_eq!(phone.hang_up(&mut call), 200);
 }
 
 #[test]
@@ -53,16 +135,53 @@ fn prompts_and_tones_come_and_go_by_the_api_and_what_cannot_be_played_is_refused
     }
     assert_eq!(api.bytes("prompts/zh/welcome").1, mine, "what was there stays");
 
+    // Refused before the file is taken: a short one, that the client has sent by then.
     for path in ["tones/..%2F..%2Fescape", "prompts/..%2Fx/welcome", "tones/a%20b"] {
-        let (status, problem) = api.put_file(path, &mine);
+        let (status, problem) = api.put_file(path, b"RIFF");
         assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_parameter")), "{path}");
     }
-    let (status, _) = api.with_token("wrong").put_file("tones/music", &mine);
+    let (status, _) = api.with_token("wrong").put_file("tones/music", b"RIFF");
     assert_eq!(status, 401);
-    let (status, problem) = api.put_file("tones/music?tenant=beta", &mine);
+    let (status, problem) = api.put_file("tones/music?tenant=beta", b"RIFF");
     assert_eq!((status, problem["code"].as_str()), (404, Some("tenant_not_found")));
 
     assert_eq!(api.delete("prompts/zh/welcome"), 200);
     assert_eq!(api.bytes("prompts/zh/welcome"), (200, standard));
     assert_eq!(api.delete("prompts/zh/welcome"), 404);
+}
+
+#[test]
+fn a_broken_file_of_a_directory_is_named_and_not_taken() {
+    let centre = |net: &Net| Centre::new("alpha").trunk("carrier", &[&net.carrier_network()]);
+    let server = Server::start(Setup::with(|net| vec![centre(net)]));
+    let broken = centre(&server.net).file("tones/rock.wav", b"MThd a melody".to_vec());
+    let (code, output) = server.apply(&broken);
+    assert_ne!(code, 0, "{output}");
+    assert!(output.contains("tones/rock.wav: not a WAV file"), "{output}");
+    // By the API, the rest of the directory is taken.
+    let good = broken.file("tones/jazz.wav", music(440.0, 1));
+    let directory = good.write(server.dir());
+    let text: toml::Table = good.text().parse().unwrap();
+    let body = serde_json::json!({ "centre": text, "directory": directory });
+    let (status, answer) = server.api().post("apply", &body);
+    assert_eq!(status, 200, "{answer}");
+    let notes = answer["notes"].to_string();
+    assert!(notes.contains("rock.wav") && notes.contains("it was not taken"), "{notes}");
+    assert_eq!(server.api().bytes("tones/jazz").0, 200);
+    assert_eq!(server.api().bytes("tones/rock").0, 404);
+}
+
+#[test]
+fn check_lists_what_languages_lack() {
+    let server = Server::start(Setup::usual());
+    let centre = Centre::new("beta")
+        .setting("languages = [\"en\", \"sv\"]")
+        .trunk("carrier", &[&server.net.carrier_network()])
+        .file("prompts/sv/welcome.wav", music(440.0, 1));
+    let path = centre.write(server.dir()).display().to_string();
+    let (code, output) = server.command(&["check", &path]);
+    assert_eq!(code, 0, "{output}");
+    assert!(output.contains("language \"sv\" lacks "), "{output}");
+    assert!(output.contains("they are heard in \"en\""), "{output}");
+    assert!(!output.contains("language \"en\" lacks"), "{output}");
 }

@@ -3,12 +3,12 @@
 //! Owns: the files below `tenants/NAME` of the data directory. Does not own: what a whole directory
 //! brings ([`super`]), what is heard of them ([`crate::prompts`]).
 
-use super::Centres;
-use crate::audio::{self, Unusable};
+use super::{Centres, Sound};
+use crate::audio::{self, FILE_BYTES_MAX, Unusable};
 use crate::prompts::place::{self, Place};
 use crate::prompts::{self, SOUND_S_MAX};
 use hotline_base::Partition;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a prompt or tone was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,37 @@ pub enum NotTaken {
     Disk(String),
     /// There is no such tenant any more.
     NoTenant,
+}
+
+/// Whether a file is another than the one that is kept.
+pub(super) fn differ(brought: &Path, kept: &Path) -> bool {
+    let length = |path| {
+        let about = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
+        about.map(|about| about.len()).filter(|length| *length <= FILE_BYTES_MAX)
+    };
+    // Only what is as long, and not too long, is read.
+    match (length(brought), length(kept)) {
+        (Some(new), Some(old)) if new == old => {
+            !matches!((std::fs::read(brought), std::fs::read(kept)), (Ok(a), Ok(b)) if a == b)
+        }
+        _ => true,
+    }
+}
+
+/// The sounds that can be played, and a line for each that cannot: it is not taken, and what was
+/// there before, or the default, plays on.
+pub(super) fn usable(sounds: Vec<Sound>) -> (Vec<Sound>, Vec<String>) {
+    let mut refused = Vec::new();
+    let usable = |sound: &Sound| match prompts::read_wav(&sound.from) {
+        Ok(_) => true,
+        Err(why) => {
+            let Sound { kind, name, .. } = sound;
+            refused.push(format!("{kind} {name:?}: {why}; it was not taken"));
+            false
+        }
+    };
+    let sounds = sounds.into_iter().filter(usable).collect();
+    (sounds, refused)
 }
 
 impl Centres {

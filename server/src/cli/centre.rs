@@ -4,9 +4,11 @@ use super::client::Client;
 use super::{Api, Failure};
 use crate::centres::Asked;
 use crate::config::centre::{self, Loaded};
-use crate::config::{Faults, NodeConfig};
+use crate::config::{Faults, NodeConfig, build};
+use crate::prompts::gaps::Gap;
 use crate::{centres, prompts};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 const STARTER: &str = include_str!("starter.toml");
@@ -33,6 +35,9 @@ pub fn init(dir: &Path) -> Result<(), Failure> {
 /// `hotline check DIR`.
 pub fn check(dir: &Path) -> Result<(), Failure> {
     let loaded = load(dir)?;
+    for gap in gaps(&loaded) {
+        eprintln!("warning: {gap}");
+    }
     let count = |kind| loaded.centre.of_kind(kind).count();
     println!(
         "{}: good: {} skill queues, {} agents, {} access codes, {} called routes, {} trunks",
@@ -44,6 +49,19 @@ pub fn check(dir: &Path) -> Result<(), Failure> {
         count("trunk"),
     );
     Ok(())
+}
+
+/// What the languages of a centre lack: those it names, and those it has prompts in.
+fn gaps(loaded: &Loaded) -> Vec<Gap> {
+    let (default_language, listed) = build::languages(&loaded.centre);
+    let mut recorded = prompts::standard();
+    let mut languages: BTreeSet<String> = listed.into_iter().collect();
+    languages.insert(default_language.clone());
+    for (language, name, _) in &loaded.prompts {
+        languages.insert(language.clone());
+        recorded.entry(language.clone()).or_default().insert(name.clone());
+    }
+    prompts::gaps::gaps(&languages, &default_language, &recorded)
 }
 
 /// `hotline apply DIR`.
