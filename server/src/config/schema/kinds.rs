@@ -339,6 +339,7 @@ pub const TRUNK: Kind = Kind {
             "\"request_uri\"",
         ),
         may("number_rules", Rule::List(&Rule::Table(NUMBER_RULE), 64), "[]"),
+        may("outbound_rules", Rule::List(&Rule::Table(NUMBER_RULE), 64), "[]"),
         may("early_media", Rule::Bool, "true"),
         may("target", Rule::Check(is_target, "ADDRESS:PORT as in 198.51.100.1:5060"), ""),
         may("transport", Rule::Choice(&["udp", "tcp"]), "\"udp\""),
