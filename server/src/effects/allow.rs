@@ -34,7 +34,7 @@ impl HttpPolicy {
     pub fn permits(&self, host: &str, port: u16) -> Option<Permission> {
         if let Ok(address) = unbracketed(host).parse::<IpAddr>() {
             let wanted = SocketAddr::new(address, port);
-            let listed = self.hosts.iter().any(|host| *host == Host::Address(wanted));
+            let listed = self.hosts.contains(&Host::Address(wanted));
             return listed.then_some(Permission::Address(wanted));
         }
         let host = host.trim_end_matches('.').to_ascii_lowercase();
