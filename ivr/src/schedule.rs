@@ -128,6 +128,19 @@ impl WorkingTime {
         })
     }
 
+    /// One that is always open, or never.
+    pub fn constant(name: &str, is_open: bool) -> WorkingTime {
+        let segments = if is_open { vec![Segment { from: 0, to: MINUTES_A_DAY }] } else { vec![] };
+        WorkingTime {
+            name: name.into(),
+            zone: None,
+            workdays: BTreeSet::new(),
+            workday: segments.clone(),
+            non_workday: segments,
+            holidays: BTreeSet::new(),
+        }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -470,8 +483,11 @@ mod tests {
         );
         let until_midnight = working(&[("18:00", "00:00")], &[], &[]);
         check(&until_midnight, &[("2026-11-20 23:59", true), ("2026-11-21 00:00", false)]);
-        let always = working(&[("00:00", "24:00")], &[("00:00", "24:00")], &[]);
+        let always = WorkingTime::constant("always", true);
         let zone = stockholm();
+        assert!(always.is_open(at(&zone, "2026-11-21 23:59"), &zone));
+        let never = WorkingTime::constant("never", false);
+        assert!(!never.is_open(at(&zone, "2026-11-20 12:00"), &zone));
         assert_eq!(always.next_change(at(&zone, "2026-11-19 12:00"), &zone), None);
     }
 

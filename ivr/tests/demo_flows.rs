@@ -71,9 +71,17 @@ fn every_node_and_edge_of_them_is_taken_on_some_path() {
         language: "en".into(),
         default_language: "en".into(),
         time_zone: zone,
-        working_times: Arc::new([("office".to_string(), office())].into()),
+        working_times: Arc::default(),
     };
-    for (name, _) in FLOWS {
+    // With the office's hours, with an office that is always open, and with no hours known.
+    let always = WorkingTime::constant("office", true);
+    let hours = [[office()].to_vec(), [always].to_vec(), Vec::new()].map(|times| {
+        Arc::new(times.into_iter().map(|times| (times.name().to_string(), times)).collect())
+    });
+    for (name, working_times) in
+        FLOWS.iter().flat_map(|(name, _)| hours.iter().map(move |of| (name, of)))
+    {
+        let start = Start { working_times: Arc::clone(working_times), ..start.clone() };
         let bounds = Bounds { paths: 1_000, ..Bounds::default() };
         let report = explore(&flows, name, &start, now, bounds).unwrap();
         assert_eq!(report.missed(), Vec::<String>::new(), "{name}: {report:#?}");

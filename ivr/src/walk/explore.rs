@@ -14,6 +14,7 @@ use crate::model::{Name, Node, Type};
 use crate::program::{Flows, Program};
 use crate::run::io::{Done, Effect, Exit, Facts, Failure, QueueStatus, Sound};
 use crate::run::{Run, Start, StartFault};
+use crate::schedule::WorkingTime;
 use hotline_base::{Now, Wall};
 use serde_json::{Map, Value as Json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -336,14 +337,21 @@ impl Hints {
 /// What is decided before the first node: the time, and what is known of the call.
 fn begin(choices: &mut Choices, start: &Start, now: Now, hints: &Hints) -> (Start, Now) {
     let mut walls = vec![now.wall];
+    let mut working_times = Arc::clone(&start.working_times);
     for name in &hints.working_times {
-        let Some(times) = start.working_times.get(name) else { continue };
-        let mut at = now.wall;
-        for _ in 0..2 {
-            let Some(next) = times.next_change(at, &start.time_zone) else { break };
-            walls.push(next);
-            at = next;
+        let times = start.working_times.get(name);
+        let next = times.and_then(|times| times.next_change(now.wall, &start.time_zone));
+        if let (Some(times), Some(next)) = (times, next) {
+            walls.extend(
+                [Some(next), times.next_change(next, &start.time_zone)].into_iter().flatten(),
+            );
+            continue;
         }
+        // It never changes, or is not known: what if it were otherwise?
+        let is_open = times.is_none_or(|times| times.is_open(now.wall, &start.time_zone));
+        let as_it_is = choices.choose(format!("working time {name}"), 2) == 0;
+        let other = WorkingTime::constant(name, is_open == as_it_is);
+        Arc::make_mut(&mut working_times).insert(name.clone(), other);
     }
     if hints.mentions("now") {
         let later = |hours: u64| now.wall + Duration::from_secs(hours * 3_600);
@@ -352,7 +360,7 @@ fn begin(choices: &mut Choices, start: &Start, now: Now, hints: &Hints) -> (Star
     let wall = choices.one("at".into(), &walls).unwrap_or(now.wall);
     let mut facts = start.facts.clone();
     vary(choices, hints, &mut facts);
-    let mut start = Start { facts, ..start.clone() };
+    let mut start = Start { facts, working_times, ..start.clone() };
     if hints.mentions("call.language") {
         let languages: Vec<String> = [start.language.clone()]
             .into_iter()

@@ -12,7 +12,7 @@ use crate::prompts;
 use clap::Args;
 use hotline_base::Now;
 use hotline_base::calendar::TimeZone;
-use hotline_ivr::model::Flow;
+use hotline_ivr::model::{self as ivr, Flow};
 use hotline_ivr::program::Flows;
 use hotline_ivr::run::io::{Done, Effect, Exit, Facts, Failure as TransferFailure, Sound};
 use hotline_ivr::run::{Run, Start};
@@ -43,7 +43,7 @@ const MESSAGE_MS: u32 = 5_000;
 #[derive(Debug, Args)]
 pub struct RunFlow {
     /// The flow. In a centre directory (DIR/flows/NAME.toml) the centre's other flows, working
-    /// times, prompts and queues are used.
+    /// times, prompts and queues are used; alone, all working times are open.
     file: PathBuf,
     /// Keys that the caller presses from the beginning on; a comma waits a second.
     #[arg(long, default_value = "")]
@@ -156,9 +156,21 @@ impl Centre {
             centre.read_flows(flows)?;
             centre.read_centre(&written)?;
             centre.prompts = Some(dir.join("prompts"));
+        } else {
+            centre.open_always(&flow);
         }
         centre.flows.insert(centre.name.clone(), flow);
         Ok(centre)
+    }
+
+    /// Without a centre it is within every working time.
+    fn open_always(&mut self, flow: &Flow) {
+        for node in flow.node.values() {
+            if let ivr::Node::WorkingTime { working_time: name, .. } = node {
+                let always = WorkingTime::constant(name, true);
+                self.working_times.insert(name.clone(), always);
+            }
+        }
     }
 
     fn read_flows(&mut self, dir: &Path) -> Result<(), Failure> {
@@ -524,6 +536,7 @@ mod tests {
         assert_eq!(closed.first().unwrap(), "hears    zh/closed (300 ms)");
         let alone = dir.path().join("welcome.toml");
         std::fs::copy(flows.join("welcome.toml"), &alone).unwrap();
-        assert!(Centre::around(&alone).unwrap().queues.is_none());
+        let alone = Centre::around(&alone).unwrap();
+        assert!(alone.queues.is_none() && alone.working_times.contains_key("office"));
     }
 }
