@@ -94,7 +94,7 @@ impl Bed {
 fn a_leg_sends_every_20_ms_from_the_port_that_was_granted() {
     let bed = Bed::new();
     let port = bed.open();
-    assert!(port.rtp % 2 == 0 && (bed.first..bed.first + 199).contains(&port.rtp));
+    assert!(port.rtp.is_multiple_of(2) && (bed.first..bed.first + 199).contains(&port.rtp));
     bed.order(Command::Play {
         leg: LEG,
         play: PlayId(1),
