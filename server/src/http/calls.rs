@@ -35,6 +35,18 @@ pub fn shown(record: &CallRecord, zone: &TimeZone) -> JsonValue {
             json!({
                 "agent": offer.agent, "at": at(Some(offer.at)), "ended": at(offer.ended),
                 "outcome": offer.outcome, "sip_call_id": offer.sip_call_id,
+                "device": offer.device,
+            })
+        })
+        .collect();
+    let transfers: Vec<_> = record
+        .transfers
+        .iter()
+        .map(|transfer| {
+            json!({
+                "at": at(Some(transfer.at)), "by": transfer.by, "to": transfer.to,
+                "number": transfer.number.as_ref().map(|number| number.expose()),
+                "outcome": transfer.outcome,
             })
         })
         .collect();
@@ -51,6 +63,8 @@ pub fn shown(record: &CallRecord, zone: &TimeZone) -> JsonValue {
         "route": record.route,
         "queues": queues,
         "offers": offers,
+        "transfers": transfers,
+        "signed_in": record.signed_in,
         "agent": record.agent,
         "arrived": at(Some(record.arrived)),
         "queued": at(record.queued),
