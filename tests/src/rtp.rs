@@ -213,6 +213,9 @@ fn work(socket: &UdpSocket, shared: &Shared) {
             };
             key = key.filter(|key| key.sent < EVENT_PACKETS + EVENT_END_PACKETS);
             let _ = socket.send_to(&packet, to);
+        } else {
+            // Fallen silent, it does not go on with a key when it talks again.
+            key = None;
         }
         sequence = sequence.wrapping_add(1);
         timestamp = timestamp.wrapping_add(SAMPLES as u32);

@@ -329,7 +329,7 @@ fn a_plain_phone_says_and_hears_its_state_by_star_codes() {
     let mut stage = Stage::new(Wishes::default());
     let api = stage.server.api();
     let (mut phone, audio) = stage.colleague();
-    let mut dials = |phone: &mut Phone, code: &str, prompts: &[&str], state: &str| {
+    let dials = |phone: &mut Phone, code: &str, prompts: &[&str], state: &str| {
         audio.forget();
         let call = dials_as_agent(phone, code, &audio);
         phone.hung_up(&call, LATER);
@@ -394,9 +394,8 @@ fn a_pin_appears_nowhere() {
     stage.mobile.hung_up(&line, LATER);
     let own = api.record(&line.id);
     // And one who types its PIN where the ID is asked for, and a wrong ID.
-    let slip = stage.calls_in();
+    let mut slip = stage.calls_in();
     tries(&stage, &pin, &pin, "sign_in_wrong");
-    let mut slip = slip;
     assert_eq!(stage.mobile.hang_up(&mut slip), 200);
     let slipped = api.record(&slip.id);
     assert_eq!(stage.near.keys_heard(EVENTS), "");

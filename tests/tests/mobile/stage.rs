@@ -143,7 +143,7 @@ impl Stage {
 
     /// 1001 signs in by its PIN and chooses.
     pub fn signs_in(&mut self, choice: &str) -> Call {
-        let mut call = self.calls_in();
+        let call = self.calls_in();
         self.line.press(&format!("1001#{}#", self.pin), EVENTS);
         self.until_said(&self.line, "sign_in_mode");
         self.line.press(choice, EVENTS);
@@ -151,7 +151,6 @@ impl Stage {
         if choice == "2" {
             self.mobile.hung_up(&call, LATER);
             self.line.fall_silent();
-            call.audio = None;
         }
         self.server.api().until_agent_is_within("1001", "idle", LATER);
         call
