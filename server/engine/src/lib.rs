@@ -44,4 +44,5 @@ pub use id::{CallId, RequestId};
 pub use input::{Input, Output};
 pub use ports::{RESERVED_PORTS_MAX, engine_of_leg};
 pub use record::CallRecord;
+pub use sign_in::NOBODYS_HASH;
 pub use tenant::Part;

@@ -8,10 +8,11 @@
 //! flow ── ID, PIN ──→ try_pin ── Locked
 //!                        └── hash ──→ VerifyPin ──→ judge ── Verified | Refused | Locked
 //! ```
-//! An employee ID that does not exist is compared with somebody's hash, counted and locked like one
-//! that does: neither answer nor time tells them apart. A try counts when it begins, so that many
-//! calls at once have no more tries than one. Typed digits are never told: a PIN may be typed where
-//! an ID was asked for.
+//! An employee ID that does not exist is compared with a hash of the usual cost, counted and locked
+//! like one that does: neither answer nor time tells them apart. A try counts when it begins, so
+//! that many calls at once have no more tries than one; a comparison that came to nothing gives it
+//! back. Callers without a number are many: only the employee ID is locked for them. Typed digits
+//! are never told: a PIN may be typed where an ID was asked for.
 
 use crate::agents::BY_TELEPHONE;
 use crate::config::{CutLine, TenantConfig};
@@ -26,9 +27,10 @@ use std::time::Duration;
 /// forgotten.
 pub(crate) const TABLE_MAX: usize = 10_000;
 
-/// What a PIN is compared with when the tenant has no agent with one (Argon2id of nothing anybody
-/// knows).
-const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ib2R5$\
+/// What a PIN is compared with when nobody has one to compare it with: Argon2id, at the cost of
+/// every hash that is made here, of nothing anybody knows. Not another agent's hash: one that was
+/// made elsewhere may take longer, and the time would tell which employee IDs exist.
+pub const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5bm9ib2R5bm9ib2R5$\
      Vv0mYw5Yx6m1y0yq3u8b0l7sF2bq3mJx0Qk9b8yN1aE";
 
 /// Tries of one employee ID or calling number.
@@ -95,10 +97,11 @@ impl SignIns {
             return Try::Locked;
         }
         self.employees.count(now, limits, employee_id);
-        self.numbers.count(now, limits, calling);
+        if !calling.is_empty() {
+            self.numbers.count(now, limits, calling);
+        }
         let known = config.mobiles.get(employee_id);
-        let hash = known.or_else(|| config.mobiles.values().next());
-        let hash = hash.map(|mobile| mobile.pin_hash.clone());
+        let hash = known.map(|mobile| mobile.pin_hash.clone());
         let attempt = Attempt {
             employee_id: employee_id.to_owned(),
             calling: calling.to_owned(),
@@ -106,6 +109,12 @@ impl SignIns {
         };
         let nobodys = || Redacted::new(NOBODYS_HASH.to_owned());
         Try::Compare { attempt, hash: hash.unwrap_or_else(nobodys) }
+    }
+
+    /// Nothing came of the comparison: nobody has learned whether the PIN fits, so it was no try.
+    pub(crate) fn came_to_nothing(&mut self, attempt: &Attempt) {
+        self.employees.take_back(&attempt.employee_id);
+        self.numbers.take_back(&attempt.calling);
     }
 
     /// The comparison is over. A PIN that fits takes its own try back and the employee's before it;
@@ -221,7 +230,7 @@ pub(crate) fn may_sign_in(
     let agent = cx.routing.agent(employee_id).ok_or("there is no such agent")?;
     let status = cx.routing.agent_status(agent).ok_or("there is no such agent")?;
     match status.state {
-        AgentState::Talking | AgentState::Offered => {
+        AgentState::Talking | AgentState::Holding | AgentState::Offered => {
             Err("the agent is signed in elsewhere and has a call there".to_owned())
         }
         _ => Ok(agent),

@@ -5,18 +5,13 @@ use super::Answer;
 use crate::config::pin;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use hotline_base::Redacted;
+use hotline_engine::NOBODYS_HASH;
 use hotline_engine::effect::{EffectDone, EffectId};
-use std::sync::LazyLock;
 
 /// Threads that compare.
 const THREADS: usize = 2;
 /// PINs that may wait; more fail at once.
 const WAITING_MAX: usize = 64;
-
-/// Compared with where there is no hash, so that an employee ID nobody has takes as long as one
-/// that somebody has.
-static DUMMY: LazyLock<String> =
-    LazyLock::new(|| pin::hash(&Redacted::new("00000000".into())).unwrap_or_default());
 
 type Work = (EffectId, Redacted<String>, Redacted<String>);
 
@@ -29,7 +24,6 @@ pub(super) struct Pins {
 impl Pins {
     pub(super) fn start(answer: Answer) -> std::io::Result<Pins> {
         let (work, waiting) = bounded(WAITING_MAX);
-        LazyLock::force(&DUMMY);
         for number in 0..THREADS {
             let (waiting, answer): (Receiver<Work>, Answer) = (waiting.clone(), answer.clone());
             std::thread::Builder::new().name(format!("pin-{number}")).spawn(move || {
@@ -57,8 +51,21 @@ fn compare(hash: &str, pin: &Redacted<String>) -> bool {
     match pin::is_hash(hash) {
         true => pin::fits(hash, pin),
         false => {
-            let _never = pin::fits(&DUMMY, pin);
+            let _never = pin::fits(NOBODYS_HASH, pin);
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobodys_hash_costs_what_a_hash_of_ours_costs() {
+        let ours = pin::hash(&Redacted::new("83014772".into())).unwrap();
+        let cost = |hash: &str| hash.split('$').take(4).collect::<Vec<_>>().join("$");
+        assert!(pin::is_hash(NOBODYS_HASH), "else nothing would be compared");
+        assert_eq!(cost(NOBODYS_HASH), cost(&ours));
     }
 }

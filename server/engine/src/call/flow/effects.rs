@@ -60,6 +60,15 @@ impl Pending {
     }
 }
 
+impl What {
+    /// It was not done, or nobody heard in time what came of it.
+    fn comes_to_nothing(&self, step: &mut Step<'_, '_>) {
+        if let What::Pin(_, attempt) = self {
+            step.index.sign_ins.came_to_nothing(attempt);
+        }
+    }
+}
+
 impl Call {
     pub(super) fn begin_effect(
         &mut self,
@@ -116,8 +125,13 @@ impl Call {
             (EffectDone::Pin(fits), What::Pin(_, attempt)) => {
                 step.index.sign_ins.judge(step.cx, &attempt, fits)
             }
-            (EffectDone::Failed(why), _) => Done::Failed(why),
-            _ => Done::Failed("an answer to something else".to_owned()),
+            (done, what) => {
+                what.comes_to_nothing(step);
+                match done {
+                    EffectDone::Failed(why) => Done::Failed(why),
+                    _ => Done::Failed("an answer to something else".to_owned()),
+                }
+            }
         };
         self.feed(step, Input::Done { effect, done });
     }
@@ -126,6 +140,7 @@ impl Call {
     pub(super) fn effect_is_late(&mut self, step: &mut Step<'_, '_>, effect: u32) {
         let Some(flow) = &mut self.flow else { return };
         let Some(pending) = flow.effects.remove(&effect) else { return };
+        pending.what.comes_to_nothing(step);
         pending.forget(step);
         let done = Done::Failed("no answer in time".to_owned());
         self.feed(step, Input::Done { effect, done });
