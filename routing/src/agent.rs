@@ -64,6 +64,8 @@ pub(crate) enum Pending {
     Busy(BusyReason),
     Rest(Rest),
     SignOut(ChangeWhy),
+    /// Idle at once, without wrap-up.
+    NoWrapUp,
 }
 
 impl State {

@@ -117,7 +117,7 @@ pub enum Input {
         /// Why and for how long.
         rest: Rest,
     },
-    /// An agent is done with wrap-up.
+    /// An agent is done with wrap-up; during a call: will need none after it.
     EndWrapUp {
         /// Who.
         agent: AgentRef,

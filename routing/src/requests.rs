@@ -158,8 +158,10 @@ impl Routing {
                 self.set_state(agent, State::Rest(rest), ChangeWhy::AskedDuringCall);
             }
             Some(Pending::SignOut(cause)) => self.sign_out(agent, cause),
-            None if dials => self.set_state(agent, State::Talking(Talk::Dialling), why),
-            None => {
+            Some(Pending::NoWrapUp) | None if dials => {
+                self.set_state(agent, State::Talking(Talk::Dialling), why)
+            }
+            Some(Pending::NoWrapUp) | None => {
                 self.set_state(agent, State::Idle, why);
                 self.stand_idle(agent);
                 self.match_agent(agent);
@@ -247,6 +249,8 @@ impl Routing {
             Pending::SignOut(_) => self.sign_out(agent, asked),
             Pending::Busy(reason) => self.set_state(agent, State::Busy(reason), asked),
             Pending::Rest(rest) => self.set_state(agent, State::Rest(rest), asked),
+            // Asked for in calls alone.
+            Pending::NoWrapUp => {}
         }
     }
 
@@ -280,7 +284,15 @@ impl Routing {
                 self.becomes_free(agent, true, ChangeWhy::WrapUpEnded);
                 Ok(())
             }
-            state => Err(Refusal::State(state)),
+            state => {
+                let one = self.agent_mut(agent);
+                if !matches!(one.state, State::Talking(Talk::Connected { .. })) {
+                    return Err(Refusal::State(state));
+                }
+                // Whoever asked for another state has no wrap-up anyway.
+                one.pending.get_or_insert(Pending::NoWrapUp);
+                Ok(())
+            }
         }
     }
 

@@ -123,14 +123,29 @@ pub(crate) struct SignedIn {
 /// Monotonic times of a call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
-    /// First queued.
-    pub queued: Option<Mono>,
     /// Out of the last queue.
     pub left: Option<Mono>,
     /// The agent's 200 OK.
     pub answered: Option<Mono>,
     /// The same by the wall clock.
     pub answered_wall: Option<Wall>,
+    /// First bridged.
+    pub connected: Option<Mono>,
+    /// Since the caller came or was last handed on.
+    pub stretch: Stretch,
+    /// Waiting of the stretches before.
+    pub waited: Duration,
+    /// Talk of the stretches before.
+    pub talked: Duration,
+}
+
+/// A caller waits, then talks; one who is handed on by an agent may do both again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stretch {
+    /// First queued.
+    pub queued: Option<Mono>,
+    /// Answered.
+    pub answered: Option<Mono>,
     /// Bridged.
     pub connected: Option<Mono>,
 }
@@ -139,6 +154,15 @@ impl Times {
     /// The moment of answering, by both clocks.
     pub fn answered_at(&self) -> Option<Now> {
         Some(Now { mono: self.answered?, wall: self.answered_wall? })
+    }
+
+    /// The stretch is over.
+    pub fn close_stretch(&mut self, now: Mono) {
+        let Stretch { queued, answered, connected } = std::mem::take(&mut self.stretch);
+        // What is played to who has left the queue is not waiting.
+        let until = answered.or(self.left.take()).unwrap_or(now);
+        self.waited += queued.map_or(Duration::ZERO, |queued| until.since(queued));
+        self.talked += connected.map_or(Duration::ZERO, |connected| now.since(connected));
     }
 }
 
@@ -302,7 +326,7 @@ impl Call {
         self.record.test |= step.cx.routing.queue_settings(queue).is_some_and(|one| one.draft);
         self.queue = Some(queue);
         self.waits_until = Some(until);
-        self.times.queued.get_or_insert(now.mono);
+        self.times.stretch.queued.get_or_insert(now.mono);
         self.record.queued.get_or_insert(now.wall);
         let visit =
             QueueVisit { queue: name.clone(), entered: now.wall, left: None, outcome: None };
@@ -356,6 +380,7 @@ impl Call {
         let now = step.cx.now;
         self.stop_telling(step);
         self.suspend_flow(step);
+        self.times.stretch.answered = Some(now.mono);
         // A caller who was handed on was answered by the first.
         if self.times.connected.is_none() {
             self.times.answered = Some(now.mono);
@@ -419,6 +444,7 @@ impl Call {
         step.cx.out.push_back(Output::Media(bridge));
         let first = self.times.connected.is_none();
         self.times.connected.get_or_insert(now.mono);
+        self.times.stretch.connected.get_or_insert(now.mono);
         self.record.connected.get_or_insert(now.wall);
         let answered_at = self.times.answered_at().filter(|_| first);
         self.leave_queue(answered_at.unwrap_or(now), "answered");
@@ -469,6 +495,7 @@ impl Call {
             step.index.forget_agent(&employee_id, self.id.serial);
             self.offer_ended(step, employee_id, outcome);
         }
+        self.times.stretch.answered = None;
         if self.times.connected.is_some() {
             return;
         }

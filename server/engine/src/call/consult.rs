@@ -101,7 +101,9 @@ impl Call {
         if let Some(agent) = routing.agent(number) {
             return (agent != by).then(|| Target::Agent(agent, number.to_owned()));
         }
-        let about = Circumstances { test_caller: false, is_open: &|_| Some(true) };
+        let (config, wall) = (step.cx.config, step.cx.now.wall);
+        let is_open = |name: &str| crate::hours::is_open(config, name, wall);
+        let about = Circumstances { test_caller: false, is_open: &is_open };
         if let Ok(found) = routing.resolve(number, about) {
             return match found.destination? {
                 Destination::SkillQueue(name) => {
@@ -225,6 +227,7 @@ impl Call {
             self.note_transfer(step, by, &target);
         }
         self.agent_is_done(step, &talk);
+        self.times.close_stretch(step.cx.now.mono);
         self.waiting.hops = self.waiting.hops.saturating_add(1);
         self.state = State::Arrived;
         self.arm(step, super::call::ARRIVED_MAX);

@@ -214,6 +214,8 @@ impl Call {
             self.record.answered = Some(now.wall);
         }
         self.times.connected.get_or_insert(now.mono);
+        self.times.stretch.answered = Some(now.mono);
+        self.times.stretch.connected.get_or_insert(now.mono);
         self.record.connected.get_or_insert(now.wall);
         let (offer, call) = (OfferId(0), self.call_ref());
         let employee_id = String::new();

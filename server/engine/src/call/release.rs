@@ -129,14 +129,9 @@ impl Call {
         }
         let record = &mut self.record;
         record.released = Some(now.wall);
-        if let Some(queued) = self.times.queued {
-            // What is played to who has left the queue is not waiting.
-            let until = self.times.answered.or(self.times.left).unwrap_or(now.mono);
-            record.waiting_ms = whole_ms(until.since(queued));
-        }
-        if let Some(connected) = self.times.connected {
-            record.talk_ms = whole_ms(now.mono.since(connected));
-        }
+        self.times.close_stretch(now.mono);
+        record.waiting_ms = whole_ms(self.times.waited);
+        record.talk_ms = whole_ms(self.times.talked);
         record.q850 = ending.q850;
         record.sip_status = Some(if self.caller.is_open() { ending.status } else { 200 });
         record.released_by = Some(ending.by);

@@ -169,9 +169,10 @@ impl Call {
 
     fn serve_in_consultation(&mut self, step: &mut Step<'_, '_>, feature: Feature) {
         let agent = self.consult_of.as_ref().map(|of| of.agent);
-        let state = matches!(feature, Feature::Idle | Feature::Busy | Feature::Rest);
+        use Feature as F;
+        let state = matches!(feature, F::Idle | F::Busy | F::Rest | F::EndWrapUp | F::SignOut);
         match agent {
-            Some(agent) if state || feature == Feature::SignOut => {
+            Some(agent) if state => {
                 let said = change_state(step, agent, feature);
                 self.tell(step, Side::Caller, &[said]);
             }
@@ -211,7 +212,10 @@ pub(crate) fn change_state(
             let rest = Rest { reason: REST_REASON.to_owned(), planned_s: None };
             (Routed::Rest { agent, rest }, "state_rest")
         }
-        (Feature::EndWrapUp, AgentState::WrapUp) => (Routed::EndWrapUp { agent }, "state_idle"),
+        // In a call: none after it.
+        (Feature::EndWrapUp, AgentState::WrapUp | AgentState::Talking | AgentState::Holding) => {
+            (Routed::EndWrapUp { agent }, "state_idle")
+        }
         (Feature::SignOut, _) => (Routed::SignOut { agent }, "signed_out"),
         _ => return "not_possible",
     };

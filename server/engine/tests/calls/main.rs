@@ -14,6 +14,7 @@ mod flows_digits;
 mod flows_ends;
 mod flows_queue;
 mod found;
+mod handing_on;
 mod holding;
 mod in_dialog;
 mod lines;
