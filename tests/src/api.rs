@@ -68,6 +68,13 @@ impl Client {
         answer(request.content_type("audio/wav").send(file))
     }
 
+    /// Status and body of `PUT /api/v1/PATH`.
+    pub fn put(&self, path: &str, body: &Json) -> (u16, Json) {
+        let request = self.agent.put(format!("{}/api/v1/{path}", self.base));
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        answer(request.send_json(body))
+    }
+
     /// Status of `DELETE /api/v1/PATH`.
     pub fn delete(&self, path: &str) -> u16 {
         let request = self.agent.delete(format!("{}/api/v1/{path}", self.base));

@@ -43,6 +43,35 @@ impl Baresip {
     /// # Panics
     /// If it does not start.
     pub fn start(server: &Server, of: &Centre, ip: IpAddr, options: Options) -> Baresip {
+        let mut softphone = Baresip::launch(server, of, ip, options, 60);
+        softphone.process.until_said("200 OK", s(10));
+        softphone
+    }
+
+    /// Starts a phone of a trunk's number that does not register, and calls.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn caller(server: &Server, of: &Centre, ip: IpAddr, options: Options) -> Baresip {
+        Baresip::launch(server, of, ip, options, 0)
+    }
+
+    /// Calls a number.
+    ///
+    /// # Panics
+    /// If it will not.
+    pub fn dial(&mut self, number: &str, server: &Server) {
+        let uri = format!("sip:{number}@{}", server.sip());
+        assert_eq!(self.command("dial", &uri)["ok"], true, "{}", self.process.tail());
+    }
+
+    fn launch(
+        server: &Server,
+        of: &Centre,
+        ip: IpAddr,
+        options: Options,
+        register_s: u32,
+    ) -> Baresip {
         let Options { number, transport, tone_hz } = options;
         let home = server.dir().join(format!("baresip-{number}"));
         std::fs::create_dir_all(&home).expect("a directory");
@@ -67,7 +96,7 @@ impl Baresip {
         );
         let account = format!(
             "<sip:{number}@{};transport={transport}>;auth_user={number};auth_pass={};\
-             outbound=\"sip:{};transport={transport}\";regint=60;answermode=manual;\
+             outbound=\"sip:{};transport={transport}\";regint={register_s};answermode=manual;\
              audio_codecs=PCMA/8000/1\n",
             of.domain(),
             centre::password(number),
@@ -78,10 +107,9 @@ impl Baresip {
         std::fs::write(home.join("contacts"), "").expect("a file");
         let mut command = Command::new("baresip");
         command.arg("-f").arg(&home);
-        let mut process = Process::start("baresip", command, &home);
+        let process = Process::start("baresip", command, &home);
         let control = within(s(10), || TcpStream::connect(control).ok());
         let control = control.unwrap_or_else(|| panic!("baresip\n{}", process.tail()));
-        process.until_said("200 OK", s(10));
         control.set_read_timeout(Some(s(5))).expect("a time-out");
         Baresip { process, control, buffer: Vec::new() }
     }

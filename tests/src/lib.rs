@@ -15,6 +15,7 @@ pub mod baresip;
 pub mod capture;
 pub mod centre;
 pub mod cli;
+pub mod demo;
 pub mod digest;
 pub mod net;
 pub mod phone;
@@ -23,6 +24,8 @@ pub mod rtp;
 pub mod server;
 pub mod sip;
 pub mod sipp;
+pub mod speech;
+pub mod web;
 
 pub use centre::Centre;
 pub use net::Net;

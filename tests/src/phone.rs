@@ -576,6 +576,16 @@ impl Phone {
         response
     }
 
+    /// Tells of a key by INFO; the status of the answer.
+    pub fn info(&mut self, call: &mut Call, content_type: &str, body: &str) -> u16 {
+        call.cseq += 1;
+        let mut info = self.in_dialog(call, "INFO", call.cseq);
+        info.headers.push(("Content-Type".into(), content_type.into()));
+        info.body = body.into();
+        self.send(&info);
+        self.final_response(&info, SOON).status().unwrap_or_default()
+    }
+
     /// Hangs up; the status of the answer.
     pub fn hang_up(&mut self, call: &mut Call) -> u16 {
         call.cseq += 1;

@@ -6,7 +6,7 @@ use hotline_media::tone;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,8 @@ const EVENT_END: u8 = 0x80;
 /// Packets of an event: the key is down, then up, which is said three times.
 const EVENT_PACKETS: u16 = 5;
 const EVENT_END_PACKETS: u16 = 3;
+/// How long a key's two tones are heard.
+const IN_BAND_MS: u32 = 100;
 
 /// A packet heard.
 #[derive(Clone, Debug)]
@@ -54,6 +56,8 @@ struct Shared {
     mu_law: AtomicBool,
     /// Keys still to be pressed, each with the payload type it goes out with.
     keys: Mutex<VecDeque<(u8, u8)>>,
+    /// Samples that go out instead of the tone, a packet each.
+    instead: Mutex<VecDeque<Vec<i16>>>,
     stop: AtomicBool,
 }
 
@@ -105,6 +109,23 @@ impl Rtp {
         let codes = keys.bytes().filter_map(|key| KEYS.iter().position(|known| *known == key));
         let mut queue = self.shared.keys.lock().unwrap_or_else(PoisonError::into_inner);
         queue.extend(codes.map(|code| (code as u8, payload_type)));
+    }
+
+    /// Presses keys while talking, each as its two tones in the audio for 100 ms, with as much
+    /// silence after it.
+    pub fn press_in_band(&self, keys: &str) {
+        let silence = vec![0; SAMPLES];
+        let mut queue = self.shared.instead.lock().unwrap_or_else(PoisonError::into_inner);
+        for tones in keys.chars().filter_map(|key| tone::dtmf(key, IN_BAND_MS)) {
+            queue.extend(tones.chunks_exact(SAMPLES).map(<[i16]>::to_vec));
+            queue.extend(std::iter::repeat_n(silence.clone(), tones.len() / SAMPLES));
+        }
+    }
+
+    /// The audio heard so far.
+    pub fn samples(&self) -> Vec<i16> {
+        let heard = self.heard();
+        heard.iter().flat_map(|one| samples(one.payload_type, &one.payload)).collect()
     }
 
     /// The keys heard so far with this payload type: one for each event that has ended.
@@ -181,7 +202,7 @@ fn work(socket: &UdpSocket, shared: &Shared) {
     let mut next = Instant::now();
     let (mut sequence, mut timestamp) = (1_000_u16, 50_000_u32);
     let ssrc = next.elapsed().subsec_nanos() ^ u32::from(local_port(socket)) << 16;
-    let mut tone = (0, Codec::Pcma, Vec::new());
+    let mut tone = (u32::MAX, Codec::Pcma, Vec::new());
     let mut key: Option<Key> = None;
     while !shared.stop.load(Relaxed) {
         if let Ok((length, from)) = socket.recv_from(&mut bytes)
@@ -208,7 +229,10 @@ fn work(socket: &UdpSocket, shared: &Shared) {
                 Some(key) => packet(key.payload_type, sequence, key.since, ssrc, &key.payload()),
                 None => {
                     let at = usize::from(sequence) % (tone.2.len() / SAMPLES) * SAMPLES;
-                    packet(number, sequence, timestamp, ssrc, &tone.2[at..at + SAMPLES])
+                    let instead = shared.instead.lock().unwrap_or_else(PoisonError::into_inner);
+                    let audio = instead_of(instead, codec);
+                    let audio = audio.unwrap_or_else(|| tone.2[at..at + SAMPLES].to_vec());
+                    packet(number, sequence, timestamp, ssrc, &audio)
                 }
             };
             key = key.filter(|key| key.sent < EVENT_PACKETS + EVENT_END_PACKETS);
@@ -220,6 +244,12 @@ fn work(socket: &UdpSocket, shared: &Shared) {
         sequence = sequence.wrapping_add(1);
         timestamp = timestamp.wrapping_add(SAMPLES as u32);
     }
+}
+
+/// The next packet of what goes out instead of the tone.
+fn instead_of(mut queue: MutexGuard<'_, VecDeque<Vec<i16>>>, codec: Codec) -> Option<Vec<u8>> {
+    let samples = queue.pop_front()?;
+    Some(samples.iter().map(|&sample| codec.encode(sample)).collect())
 }
 
 fn local_port(socket: &UdpSocket) -> u16 {

@@ -230,13 +230,14 @@ impl<C: Core> EngineThread<C> {
         for flow in std::mem::take(&mut self.unsent) {
             self.handle(Input::SendFailed { flow });
         }
-        for socket in 0..self.readable.len() {
-            self.read_socket(socket);
-            self.read_errors(socket);
-        }
+        // Before the sockets: who was told that a change is made finds it made when it calls.
         for _ in 0..LETTERS_PER_ROUND {
             let Some(mail) = self.parts.inbox.next() else { break };
             self.open(mail);
+        }
+        for socket in 0..self.readable.len() {
+            self.read_socket(socket);
+            self.read_errors(socket);
         }
         if self.parts.core.deadline().is_some_and(|at| at <= self.now.mono) {
             self.handle(Input::Tick);

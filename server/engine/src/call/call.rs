@@ -85,6 +85,8 @@ pub(crate) struct Call {
     pub flow: Option<Box<Running>>,
     /// Messages that are being recorded.
     pub recordings: BTreeMap<RecordingId, Recording>,
+    /// The digit that ended the last one, and when.
+    pub stopped_by: Option<(char, Mono)>,
     /// The media workers' last reports are waited for no longer.
     pub reports_due: bool,
     /// What it knows of itself as one that waits.
@@ -247,6 +249,7 @@ impl Call {
             in_routing: false,
             flow: None,
             recordings: BTreeMap::new(),
+            stopped_by: None,
             reports_due: false,
             waiting: Waiting::default(),
             last_leg: 0,

@@ -183,7 +183,7 @@ impl Call {
         if self.key(step, side, digit) {
             return;
         }
-        if side == Side::Caller && self.flow_takes_digit(step, digit) {
+        if side == Side::Caller && self.flow_takes_digit(step, digit, lasted) {
             return;
         }
         // Telephone-events and tones are passed on by the workers.

@@ -186,10 +186,15 @@ impl Call {
         matches!(self.flow_place(), Some(Place::Alone | Place::Waiting))
     }
 
-    /// The caller has pressed a key. `true`: it was the flow's.
-    pub fn flow_takes_digit(&mut self, step: &mut Step<'_, '_>, digit: char) -> bool {
+    /// The caller has pressed a key, for so long until now. `true`: it was the flow's.
+    pub fn flow_takes_digit(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        digit: char,
+        lasted: Duration,
+    ) -> bool {
         let takes = self.flow_speaks();
-        if takes {
+        if takes && !self.recording_takes_digit(step, digit, lasted) {
             self.feed(step, Input::Digit(digit));
         }
         takes

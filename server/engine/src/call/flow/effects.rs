@@ -19,6 +19,9 @@ use std::time::Duration;
 
 /// How much longer than its longest a recording may take until it is over.
 const RECORD_SLACK: Duration = Duration::from_secs(10);
+/// How much later than it began, as reported, a press may be taken for the one that ended a
+/// recording.
+const PRESS_SLACK: Duration = Duration::from_secs(1);
 
 /// An effect that is awaited.
 #[derive(Debug)]
@@ -205,6 +208,9 @@ impl Call {
         reason: RecordEnd,
     ) {
         let Some(recording) = self.recordings.remove(&id) else { return };
+        if let RecordEnd::Digit(digit) = reason {
+            self.stopped_by = Some((digit, step.cx.now.mono));
+        }
         let failed = reason == RecordEnd::Failed && duration_ms == 0;
         let kept = duration_ms > 0 && duration_ms >= recording.min_s.saturating_mul(1_000);
         if kept {
@@ -227,6 +233,28 @@ impl Call {
             self.feed(step, Input::Done { effect, done });
         }
         self.finish_if_told(step);
+    }
+
+    /// A digit, pressed so long until now, that ends a recording, or has: it is spent.
+    pub(super) fn recording_takes_digit(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        digit: char,
+        lasted: Duration,
+    ) -> bool {
+        // The worker ends a recording when a press begins, and reports the press when it ends.
+        let began = |at: Mono| step.cx.now.mono.since(at).saturating_sub(lasted);
+        let spent = self.stopped_by.take_if(|(by, at)| *by == digit && began(*at) < PRESS_SLACK);
+        if spent.is_some() {
+            return true;
+        }
+        // By INFO nobody but us hears of it.
+        let mut running = self.recordings.iter();
+        let stopped = running.find(|(_, recording)| recording.stop_on.contains(digit));
+        let Some((&recording, _)) = stopped else { return false };
+        let leg = self.caller.leg.media.leg;
+        step.cx.out.push_back(Output::Media(Command::StopRecord { leg, recording }));
+        true
     }
 }
 

@@ -1,0 +1,384 @@
+//! Callers walk the demo's flows on a running server: by keys of every kind, from phones of every
+//! kind. What they hear is compared with the recordings.
+
+use hotline_tests::audio::{Sound, sounds, told, total_ms};
+use hotline_tests::baresip::{Baresip, Options};
+use hotline_tests::capture::{Capture, Packet, Stream};
+use hotline_tests::phone::{Call, SOON};
+use hotline_tests::rtp::Rtp;
+use hotline_tests::sip::{sdp, sdp_of};
+use hotline_tests::sipp::Sipp;
+use hotline_tests::speech::{Listener, hears, prompt};
+use hotline_tests::{Centre, Phone, Server, Setup, demo, ms, s};
+use serde_json::{Value as Json, json};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const CALLER_HZ: u32 = 700;
+const AGENT_HZ: u32 = 1_000;
+
+/// How a caller presses keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// RFC 4733.
+    Events,
+    /// INFO with `application/dtmf-relay`.
+    Relay,
+    /// INFO with `application/dtmf`.
+    Plain,
+    /// Two tones in the audio, where there are no events.
+    InBand,
+}
+
+/// A caller in a call.
+struct Caller {
+    phone: Phone,
+    audio: Arc<Rtp>,
+    ear: Listener,
+    call: Call,
+    way: Way,
+    events: u8,
+}
+
+impl Caller {
+    /// Caller `n`, number 4000 and so on, who dials, is answered, and says nothing.
+    fn dials(server: &Server, n: u8, dialled: &str, way: Way) -> Caller {
+        let number = format!("400{n}");
+        let mut phone = Phone::udp(server.net.carrier(n), server.sip(), &number);
+        let audio = Arc::new(Rtp::open(phone.local.ip()));
+        let sdp = match way {
+            Way::Events => sdp(audio.address, "sendrecv"),
+            _ => sdp_of(audio.address, "sendrecv", &[(8, "PCMA")]),
+        };
+        let invite = phone.invitation(dialled, &sdp);
+        let mut call = phone.dial(invite);
+        let answer = phone.answered(&mut call);
+        let events = answer.payload_type("telephone-event");
+        assert_eq!(events.is_some(), way == Way::Events, "{answer:#?}");
+        audio.talk(call.audio.expect("an answer has audio"), 0);
+        let ear = Listener::to(Arc::clone(&audio));
+        Caller { phone, audio, ear, call, way, events: events.unwrap_or_default() }
+    }
+
+    fn presses(&mut self, keys: &str) {
+        match self.way {
+            Way::Events => self.audio.press(keys, self.events),
+            Way::InBand => self.audio.press_in_band(keys),
+            Way::Relay | Way::Plain => {
+                for key in keys.chars() {
+                    assert_eq!(self.informs(key), 200, "{:?}", self.way);
+                }
+            }
+        }
+    }
+
+    /// Tells of a key by INFO.
+    fn informs(&mut self, key: char) -> u16 {
+        match self.way {
+            Way::Plain => self.phone.info(&mut self.call, "application/dtmf", &key.to_string()),
+            _ => {
+                let body = format!("Signal={key}\r\nDuration=100\r\n");
+                self.phone.info(&mut self.call, "application/dtmf-relay", &body)
+            }
+        }
+    }
+
+    /// A prompt is heard, in English.
+    fn hears(&mut self, prompt: &str) {
+        self.ear.until_heard("en", prompt);
+    }
+
+    fn says(&self, tone_hz: u32) {
+        self.audio.talk(self.call.audio.expect("an answer has audio"), tone_hz);
+    }
+
+    /// Hangs up; the record.
+    fn hangs_up(mut self, server: &Server) -> Json {
+        assert_eq!(self.phone.hang_up(&mut self.call), 200);
+        server.api().record(&self.call.id)
+    }
+
+    /// The server ends the call with this Q.850 cause; the record.
+    fn ends(mut self, server: &Server, q850: u16) -> Json {
+        let bye = self.phone.hung_up(&self.call, s(15));
+        assert_eq!(bye.q850(), Some(q850), "{bye:#?}");
+        server.api().record(&self.call.id)
+    }
+}
+
+fn demo_server() -> Server {
+    Server::start(Setup::with(|net| vec![demo::centre(net)]))
+}
+
+/// Agent 1001, who is idle, with its audio.
+fn agent(server: &Server) -> (Phone, Rtp) {
+    let phone = Phone::udp(server.net.agent(0), server.sip(), "1001").of("alpha.test").registered();
+    server.api().until_agent_is("1001", "idle");
+    let audio = Rtp::open(phone.local.ip());
+    (phone, audio)
+}
+
+#[test]
+fn a_menu_takes_keys_of_every_kind_and_speaks_the_language_that_a_caller_chose() {
+    let server = demo_server();
+    let ways = [Way::Events, Way::Relay, Way::Plain, Way::InBand];
+    std::thread::scope(|scope| {
+        for (n, way) in (0..).zip(ways) {
+            let server = &server;
+            scope.spawn(move || {
+                let mut caller = Caller::dials(server, n, "12345", way);
+                caller.hears("welcome");
+                caller.hears("menu_main");
+                caller.presses("9");
+                caller.hears("menu_language");
+                caller.presses("2");
+                caller.ear.until_heard("zh", "menu_main");
+                assert!(!caller.ear.has_heard("en", "menu_main"), "{way:?}");
+                caller.hangs_up(server);
+                // Its next call begins in the language it chose.
+                let mut caller = Caller::dials(server, n, "12345", way);
+                caller.ear.until_heard("zh", "welcome");
+                caller.ear.until_heard("zh", "menu_main");
+                caller.hangs_up(server);
+            });
+        }
+    });
+    // Somebody else's does not.
+    let mut other = Caller::dials(&server, 5, "12345", Way::Events);
+    other.hears("welcome");
+    let record = other.hangs_up(&server);
+    assert_eq!(record["released_by"], "caller", "{record:#}");
+}
+
+/// The audio that the server sends to somebody, from a capture.
+fn audio_to(packets: &[Packet], server: IpAddr, caller: IpAddr) -> Stream {
+    let is_rtp = |packet: &&Packet| {
+        packet.from.ip() == server && packet.to.ip() == caller && packet.payload.len() == 172
+    };
+    let first = packets.iter().find(is_rtp).expect("an RTP stream");
+    Stream::of(packets, first.from)
+}
+
+/// Whether a caller has heard the menu, chosen languages, and heard the menu in Mandarin.
+fn check_language_chosen(samples: &[i16]) {
+    let at = |language: &str, name: &str| {
+        let found = hears(samples, &prompt(language, name));
+        found.unwrap_or_else(|| {
+            panic!("no {language}/{name} in {}", told(&sounds(samples, &[])));
+        })
+    };
+    let heard = [
+        at("en", "welcome"),
+        at("en", "menu_main"),
+        at("en", "menu_language"),
+        at("zh", "menu_main"),
+    ];
+    assert!(heard.is_sorted(), "{heard:?}");
+}
+
+#[test]
+fn sipp_chooses_a_language_by_events() {
+    let server = demo_server();
+    let ip = server.net.carrier(0);
+    let capture = Capture::start(server.net.server(), server.dir());
+    let arguments = ["-s", "12345", "-key", "from", "4000", "-key", "first", "9"];
+    let arguments = [&arguments[..], &["-key", "second", "2", "-m", "1"]].concat();
+    let sip = Some(server.sip());
+    let mut caller = Sipp::start(server.dir(), "caller_presses", ip, sip, s(60), &arguments);
+    caller.succeed(s(60));
+    let packets = capture.stop();
+    check_language_chosen(&audio_to(&packets, server.net.server(), ip).samples);
+}
+
+#[test]
+fn baresip_chooses_a_language() {
+    let setup = Setup::with(|net| vec![demo::centre(net)]);
+    let of = setup.centres[0].clone();
+    let server = Server::start(setup);
+    let ip = server.net.carrier(0);
+    let capture = Capture::start(server.net.server(), server.dir());
+    let options = Options { number: "4000", transport: "udp", tone_hz: CALLER_HZ };
+    let mut caller = Baresip::caller(&server, &of, ip, options);
+    caller.dial("12345", &server);
+    hotline_tests::during(s(9));
+    assert_eq!(caller.command("sndcode", "9")["ok"], true);
+    hotline_tests::during(s(6));
+    assert_eq!(caller.command("sndcode", "2")["ok"], true);
+    hotline_tests::during(s(6));
+    caller.command("hangup", "");
+    let record = server.api().only_record();
+    assert_eq!(record["released_by"], "caller", "{record:#}");
+    let packets = capture.stop();
+    // It sends from whatever address its machine prefers, and is answered there.
+    let is_rtp =
+        |packet: &&Packet| packet.from.ip() == server.net.server() && packet.payload.len() == 172;
+    let first = packets.iter().find(is_rtp).expect("an RTP stream");
+    check_language_chosen(&Stream::of(&packets, first.from).samples);
+}
+
+#[test]
+fn a_caller_chooses_support_hears_its_place_and_talks_to_an_agent() {
+    let server = demo_server();
+    let (mut agent, far) = agent(&server);
+    let mut caller = Caller::dials(&server, 0, "12345", Way::Events);
+    caller.hears("menu_main");
+    caller.presses("1");
+    let ringing = agent.ringing(SOON);
+    caller.hears("you_are_number");
+    caller.hears("digit_1");
+    agent.answer(&ringing, far.address);
+    far.talk(ringing.audio.expect("an offer"), AGENT_HZ);
+    caller.says(CALLER_HZ);
+    caller.audio.until_heard(AGENT_HZ.into());
+    far.until_heard(CALLER_HZ.into());
+    let record = caller.hangs_up(&server);
+    agent.hung_up(&ringing, SOON);
+    assert_eq!((&record["agent"], &record["released_by"]), (&json!("1001"), &json!("caller")));
+    assert_eq!(record["queues"][0]["skill_queue"], "support", "{record:#}");
+    assert_eq!(record["queues"][0]["outcome"], "answered", "{record:#}");
+}
+
+#[test]
+fn a_waiting_flow_is_heard_takes_keys_and_is_cut_off_when_an_agent_answers() {
+    let server = demo_server();
+    let (mut agent, far) = agent(&server);
+    assert_eq!(server.api().post("agents/1001/busy", &json!({})).0, 200);
+    let mut caller = Caller::dials(&server, 0, "123451", Way::Events);
+    for prompt in ["you_are_number", "digit_1", "in_the_queue"] {
+        caller.hears(prompt);
+    }
+    hotline_tests::until("music", s(5), || {
+        let samples = caller.audio.samples();
+        let last = &samples[samples.len().saturating_sub(8_000)..];
+        total_ms(&sounds(last, &[]), Sound::WaitTone) > 200
+    });
+    assert_eq!(server.api().post("agents/1001/idle", &json!({})).0, 200);
+    let ringing = agent.ringing(SOON);
+    // A key that leads nowhere makes it tell the place again; in the middle of it the agent answers.
+    caller.presses("7");
+    caller.hears("you_are_number");
+    agent.answer(&ringing, far.address);
+    far.talk(ringing.audio.expect("an offer"), AGENT_HZ);
+    caller.audio.until_heard(AGENT_HZ.into());
+    let until_then = caller.audio.samples().len();
+    hotline_tests::during(s(2));
+    assert!(!caller.ear.has_heard("en", "in_the_queue"), "the flow goes on");
+    let after = caller.audio.samples().split_off(until_then);
+    let after = sounds(&after, &[f64::from(AGENT_HZ)]);
+    assert!(after.iter().all(|sound| *sound == Sound::Tone(0)), "{}", told(&after));
+    caller.hangs_up(&server);
+}
+
+/// The WAV files below a directory.
+fn wav_files(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries
+        .flat_map(|path| match path.is_dir() {
+            true => wav_files(&path),
+            false => vec![path],
+        })
+        .filter(|path| path.extension().is_some_and(|ending| ending == "wav"))
+        .collect()
+}
+
+/// Leaves a message of some seconds, ended with `#`, and checks where it is kept.
+fn leaves_message(server: &Server, mut caller: Caller) {
+    caller.hears("message_after_tone");
+    // To the end of what is said, and of the tone.
+    hotline_tests::during(s(prompt("en", "message_after_tone").len() as u64 / 8_000 + 1));
+    caller.says(CALLER_HZ);
+    hotline_tests::during(s(4));
+    caller.says(0);
+    caller.presses("#");
+    caller.hears("message_saved");
+    caller.hears("goodbye");
+    let record = caller.ends(server, 16);
+    assert_eq!(record["reason"], "flow_ended", "{record:#}");
+    let messages = server.api().read("messages?mailbox=reception");
+    let message = &messages["messages"][0];
+    assert_eq!(message["calling"], record["calling"], "{messages:#}");
+    let duration = message["duration_ms"].as_u64().unwrap_or_default();
+    assert!((2_000..8_000).contains(&duration), "{messages:#}");
+    let files = wav_files(&server.data_dir().join("messages"));
+    assert_eq!(files.len(), 1, "{files:?}");
+    let samples = hotline_tests::audio::read_wav(&files[0]);
+    let heard = sounds(&samples, &[f64::from(CALLER_HZ)]);
+    assert!(total_ms(&heard, Sound::Tone(0)) > 1_500, "{}", told(&heard));
+    let recording = message["recording"].as_str().unwrap_or_default();
+    let (status, bytes) = server.api().bytes(&format!("messages/{recording}"));
+    assert_eq!((status, bytes.get(..4)), (200, Some(&b"RIFF"[..])));
+}
+
+#[test]
+fn a_message_is_kept_with_the_callers_voice() {
+    let server = demo_server();
+    let mut caller = Caller::dials(&server, 0, "12345", Way::Events);
+    caller.hears("menu_main");
+    caller.presses("3");
+    leaves_message(&server, caller);
+}
+
+#[test]
+fn out_of_hours_a_caller_is_told_so_and_leaves_a_message() {
+    let closed = "workdays = []";
+    let server = Server::start(Setup::with(|net| vec![demo::centre_open(net, closed)]));
+    let mut caller = Caller::dials(&server, 0, "12345", Way::Relay);
+    caller.hears("closed");
+    assert!(!caller.ear.has_heard("en", "welcome"));
+    leaves_message(&server, caller);
+}
+
+/// Takes digits up to `#`, and says whether they were 12.
+const TYPED: &str = r##"
+languages = ["en"]
+start = "ask"
+on_hang_up = "bye"
+
+[variables]
+typed = "text"
+
+[node.ask]
+kind = "collect"
+say = ["sign_in_employee_id"]
+into = "typed"
+next = "which"
+on_timeout = "wrong"
+on_no_match = "wrong"
+
+[node.which]
+kind = "branch"
+cases = [{ if = "typed == '12'", then = "right" }]
+otherwise = "wrong"
+
+[node.right]
+kind = "end"
+say = ["message_saved"]
+
+[node.wrong]
+kind = "end"
+say = ["no_match"]
+cause = 17
+
+[node.bye]
+kind = "end"
+"##;
+
+#[test]
+fn a_press_that_comes_by_two_ways_counts_once() {
+    let server = Server::start(Setup::with(|net| {
+        let centre = Centre::usual(net).file("flows/typed.toml", TYPED);
+        vec![centre.route_to("12345", "7", "flow = \"typed\"")]
+    }));
+    let mut caller = Caller::dials(&server, 0, "123457", Way::Events);
+    caller.hears("sign_in_employee_id");
+    for key in ['1', '2'] {
+        caller.presses(&key.to_string());
+        assert_eq!(caller.informs(key), 200);
+        // Well apart, so that no key can be taken for a repetition of the one before.
+        hotline_tests::during(ms(500));
+    }
+    caller.presses("#");
+    caller.hears("message_saved");
+    caller.ends(&server, 16);
+}
