@@ -207,6 +207,8 @@ impl Worker {
 }
 
 /// Whether a datagram is the leg's, and whether its source was learned by it.
+// A call of its own costs a packet a tenth of its instructions.
+#[inline(always)]
 fn accept<'a>(
     leg: &mut Leg,
     now: Mono,

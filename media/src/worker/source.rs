@@ -98,11 +98,17 @@ impl Source {
         self.learned
     }
 
-    /// Judges the source of a packet that is otherwise acceptable.
+    /// Judges the source of a packet that is otherwise acceptable. Nearly all are of a known one.
+    #[inline]
     pub fn judge(&mut self, now: Mono, from: SocketAddr, header: &Header) -> Verdict {
         if self.learned == Some(from) {
             return Verdict::Known;
         }
+        self.judge_another(now, from, header)
+    }
+
+    #[cold]
+    fn judge_another(&mut self, now: Mono, from: SocketAddr, header: &Header) -> Verdict {
         let trust = self.trust(from);
         let taken = match (self.learned.map(|learned| self.trust(learned)), trust) {
             (None, Trust::None) => self.has_proved(from, header),
