@@ -39,6 +39,8 @@ pub struct Figure {
     pub notes: Vec<String>,
     /// What went wrong in a run: then there is no figure.
     pub faults: Vec<String>,
+    /// Why this machine cannot show it, which is nobody's fault.
+    pub beyond: Option<String>,
 }
 
 /// Whether a goal is met.
@@ -52,6 +54,8 @@ pub enum Verdict {
     Reported,
     /// A run failed, so there is no figure.
     NoFigure,
+    /// It takes a larger machine.
+    Beyond,
 }
 
 impl Figure {
@@ -65,6 +69,7 @@ impl Figure {
             goal,
             notes: Vec::new(),
             faults: Vec::new(),
+            beyond: None,
         }
     }
 
@@ -97,6 +102,9 @@ impl Figure {
 
     /// Whether the goal is met.
     pub fn verdict(&self) -> Verdict {
+        if self.faults.is_empty() && self.beyond.is_some() {
+            return Verdict::Beyond;
+        }
         if self.runs.is_empty() || !self.faults.is_empty() {
             return Verdict::NoFigure;
         }
@@ -112,6 +120,7 @@ impl Figure {
         let (low, high) = self.range();
         let figure = match self.verdict() {
             Verdict::NoFigure => "no figure".into(),
+            Verdict::Beyond => "needs more cores".into(),
             _ => format!("{} {} ({}–{})", short(self.median()), self.unit, short(low), short(high)),
         };
         let reference = self.reference.as_ref();
@@ -128,7 +137,7 @@ impl Figure {
         let verdict = match self.verdict() {
             Verdict::Met => "met",
             Verdict::Missed => "missed",
-            Verdict::Reported => "–",
+            Verdict::Reported | Verdict::Beyond => "–",
             Verdict::NoFigure => "failed",
         };
         [self.name.clone(), figure, reference, goal, verdict.into()]
@@ -138,7 +147,7 @@ impl Figure {
     pub fn to_json(&self) -> Json {
         let (low, high) = self.range();
         let verdict = self.verdict();
-        let known = verdict != Verdict::NoFigure;
+        let known = !matches!(verdict, Verdict::NoFigure | Verdict::Beyond);
         json!({
             "name": self.name,
             "unit": self.unit,
@@ -151,10 +160,11 @@ impl Figure {
             "met": match verdict {
                 Verdict::Met => Some(true),
                 Verdict::Missed => Some(false),
-                Verdict::Reported | Verdict::NoFigure => None,
+                Verdict::Reported | Verdict::NoFigure | Verdict::Beyond => None,
             },
             "notes": self.notes,
             "faults": self.faults,
+            "beyond": self.beyond,
         })
     }
 }
@@ -181,6 +191,7 @@ pub fn table(figures: &[Figure]) -> String {
     for figure in figures {
         let notes = figure.notes.iter().map(|note| format!("- {}: {note}\n", figure.name));
         out.extend(notes);
+        out.extend(figure.beyond.iter().map(|why| format!("- {}: {why}\n", figure.name)));
         out.extend(
             figure.faults.iter().map(|fault| format!("- {}: FAILED: {fault}\n", figure.name)),
         );

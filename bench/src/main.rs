@@ -8,6 +8,7 @@ mod bench;
 mod build;
 mod centre;
 mod figure;
+mod instructions;
 mod load;
 mod machine;
 mod process;
@@ -51,7 +52,8 @@ struct Options {
     /// Prints JSON instead of the table.
     #[arg(long)]
     json: bool,
-    /// Counts the instructions of one parse with valgrind, and measures nothing.
+    /// Counts the instructions of one parse and of one packet forwarded by the media worker with
+    /// valgrind, and measures nothing.
     #[arg(long)]
     instructions: bool,
     /// The rows there are.
@@ -66,6 +68,9 @@ struct Options {
     /// Parses so many messages and ends: what valgrind counts.
     #[arg(long, hide = true)]
     parse_only: Option<u64>,
+    /// Forwards so many packets and ends: what valgrind counts.
+    #[arg(long, hide = true)]
+    forward_only: Option<u64>,
 }
 
 fn main() -> ExitCode {
@@ -89,12 +94,15 @@ fn run(options: &Options) -> Result<bool, String> {
         rows::parse::parse_many(messages);
         return Ok(true);
     }
+    if let Some(packets) = options.forward_only {
+        return rows::worker::forward_many(packets).map(|()| true);
+    }
     if options.list {
         rows::ROWS.iter().for_each(|row| println!("{:16} {}", row.name, row.what));
         return Ok(true);
     }
     if options.instructions {
-        println!("{}", rows::parse::instructions()?);
+        println!("{}", instructions::lines()?);
         return Ok(true);
     }
     let rows = chosen(&options.names)?;

@@ -50,13 +50,11 @@ mod tests {
         let before = cpu(pid).unwrap();
         let began = Instant::now();
         let mut sum = 0u64;
-        while began.elapsed() < Duration::from_millis(300) {
-            sum = black_box(sum.wrapping_add(1));
+        // A busy machine may give this thread little of the time; other tests' threads may add theirs.
+        while cpu(pid).unwrap() - before < Duration::from_millis(30) {
+            (0..100_000).for_each(|_| sum = black_box(sum.wrapping_add(1)));
+            assert!(began.elapsed() < Duration::from_secs(20), "no processor time is seen");
         }
-        let used = cpu(pid).unwrap() - before;
-        // A busy machine may give this thread less than all of the time; other tests' threads
-        // may add theirs.
-        assert!(used >= Duration::from_millis(30), "{used:?}");
         assert!(resident_bytes(pid).unwrap() > 100_000);
         assert!(descriptors_max() >= 64);
     }

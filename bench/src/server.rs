@@ -50,9 +50,13 @@ impl Server {
             FIRST_PORT + 2 * pairs - 1,
         );
         let (node_file, centre_dir) = (dir.path().join("hotline.toml"), dir.path().join("centre"));
-        write(&node_file, &node)?;
-        std::fs::create_dir_all(&centre_dir).map_err(|error| error.to_string())?;
-        write(&centre_dir.join("centre.toml"), &centre::text(agents))?;
+        write(&node_file, node.as_bytes())?;
+        for (name, content) in centre::files(agents) {
+            let path = centre_dir.join(name);
+            std::fs::create_dir_all(path.parent().unwrap_or(&centre_dir))
+                .map_err(|error| error.to_string())?;
+            write(&path, &content)?;
+        }
         let log = dir.path().join("server.log");
         let apply = |command: &mut Command| {
             for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HOTLINE_")) {
@@ -76,6 +80,11 @@ impl Server {
         let mut server = Server { child, log, sip, pairs, http, _dir: dir };
         server.wait_ready()?;
         Ok(server)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Its processor time so far.
@@ -159,8 +168,8 @@ impl Drop for Server {
     }
 }
 
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+fn write(path: &Path, content: &[u8]) -> Result<(), String> {
+    std::fs::write(path, content).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn free_udp() -> Result<SocketAddrV4, String> {

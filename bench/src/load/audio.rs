@@ -5,6 +5,7 @@
 //! having read it. Does not own: who talks to whom.
 
 use super::histogram::Histogram;
+use super::phones::Sound;
 use super::wire::DATAGRAM_BYTES;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
@@ -110,27 +111,6 @@ impl Audio {
         Ok(Audio { shared, rtcp: ports[phones], ports, threads })
     }
 
-    /// The RTP port of a phone.
-    pub fn port(&self, phone: usize) -> u16 {
-        self.ports[phone]
-    }
-
-    /// Where everybody's RTCP goes.
-    pub fn rtcp_port(&self) -> u16 {
-        self.rtcp
-    }
-
-    /// Lets a phone talk to an address.
-    pub fn talk(&self, phone: usize, to: SocketAddrV4) {
-        let packed = u64::from(u32::from(*to.ip())) << 16 | u64::from(to.port());
-        self.shared.remotes[phone].store(packed, Relaxed);
-    }
-
-    /// Silences a phone.
-    pub fn hush(&self, phone: usize) {
-        self.shared.remotes[phone].store(0, Relaxed);
-    }
-
     /// Silences all phones, or lets them go on.
     pub fn pause(&self, paused: bool) {
         self.shared.paused.store(paused, Relaxed);
@@ -151,6 +131,25 @@ impl Audio {
     pub fn take_delays(&self) -> Histogram {
         let mut delays = self.shared.delays.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *delays)
+    }
+}
+
+impl Sound for Audio {
+    fn port(&self, phone: usize) -> u16 {
+        self.ports[phone]
+    }
+
+    fn rtcp_port(&self) -> u16 {
+        self.rtcp
+    }
+
+    fn talk(&self, phone: usize, to: SocketAddrV4) {
+        let packed = u64::from(u32::from(*to.ip())) << 16 | u64::from(to.port());
+        self.shared.remotes[phone].store(packed, Relaxed);
+    }
+
+    fn hush(&self, phone: usize) {
+        self.shared.remotes[phone].store(0, Relaxed);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Customers who call over the loopback trunk, and agents who answer and hang up.
 //!
 //! Owns: both sides' dialogs, driven by one loop over two sockets. Does not own: the rate and
-//! number of calls (a row's), the audio's packets ([`super::audio`]).
+//! number of calls (a row's), the audio's packets ([`super::audio`], [`super::keypads`]).
 //!
 //! ```text
 //! customer                 server                 agent
@@ -17,7 +17,6 @@
 //!    200 ───────────────────→
 //! ```
 
-use super::audio::Audio;
 use super::registrations::Registrations;
 use super::wire::{self, Side};
 use crate::server::v4;
@@ -38,6 +37,18 @@ const AGENTS: Token = Token(1);
 const REGISTER_WINDOW: usize = 16;
 /// Longest sleep of the loop.
 const STEP_MAX: Duration = Duration::from_millis(20);
+
+/// What phones say and hear: a socket each.
+pub trait Sound {
+    /// The RTP port of a phone.
+    fn port(&self, phone: usize) -> u16;
+    /// Where everybody's RTCP goes.
+    fn rtcp_port(&self) -> u16;
+    /// Lets a phone send to an address.
+    fn talk(&self, phone: usize, to: SocketAddrV4);
+    /// Silences a phone.
+    fn hush(&self, phone: usize);
+}
 
 /// What agents do with a call.
 #[derive(Clone, Copy, Debug)]
@@ -82,13 +93,13 @@ impl Tally {
 }
 
 /// Both sides of the calls.
-pub struct Phones {
+pub struct Phones<S> {
     server: SocketAddrV4,
     manners: Manners,
     poll: Poll,
     customers: Line,
     agents: Line,
-    audio: Option<Audio>,
+    audio: Option<S>,
     /// Phones of `audio` that nobody uses.
     idle: Vec<usize>,
     /// RTP and RTCP ports of those without audio.
@@ -130,7 +141,7 @@ enum LegState {
     HangingUp,
 }
 
-impl Phones {
+impl<S: Sound> Phones<S> {
     /// Registers so many agents and opens the customers' line. With audio there are `phones`
     /// sockets for both sides together.
     pub fn new(
@@ -138,9 +149,9 @@ impl Phones {
         agents: usize,
         dialled: &'static str,
         manners: Manners,
-        audio: Option<Audio>,
+        audio: Option<S>,
         phones: usize,
-    ) -> Result<Phones, String> {
+    ) -> Result<Phones<S>, String> {
         let text = |error: std::io::Error| error.to_string();
         let bind = || std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(text);
         let (agents_socket, customers) = (bind()?, bind()?);
@@ -174,8 +185,13 @@ impl Phones {
     }
 
     /// The audio of both sides.
-    pub fn audio(&self) -> Result<&Audio, String> {
+    pub fn audio(&self) -> Result<&S, String> {
         self.audio.as_ref().ok_or("these phones have no audio".into())
+    }
+
+    /// The same, to be driven by the row.
+    pub fn audio_mut(&mut self) -> Result<&mut S, String> {
+        self.audio.as_mut().ok_or("these phones have no audio".into())
     }
 
     /// Places calls at a rate until `enough(placed)`, then waits until `settled`; gives up when

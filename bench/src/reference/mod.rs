@@ -9,6 +9,7 @@ pub mod role;
 use crate::bench::{Bench, us_each};
 use crate::load::audio::Audio;
 use crate::load::histogram::Histogram;
+use crate::load::phones::Sound;
 use crate::process;
 use role::Role;
 use std::io::{BufRead, BufReader, ErrorKind, Write};

@@ -1,5 +1,6 @@
 //! Forwarded packet: G.711 of 20 ms through bridged calls, both sides talking.
 
+use super::capacity::{Outcome, Watch, greatest, lost};
 use crate::bench::{Bench, us_each};
 use crate::centre;
 use crate::figure::{Figure, Goal, Reference, short};
@@ -7,11 +8,14 @@ use crate::load::audio::Audio;
 use crate::load::phones::{Manners, Phones};
 use crate::reference::relay;
 use crate::server::Server;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Times the plain relay of the same run.
 const GOAL_TIMES: f64 = 1.5;
-const CALLS: [usize; 3] = [100, 500, 1_500];
+/// Calls of each figure: the first of these that one core carries.
+const CALLS: [&[usize]; 3] = [&[100], &[500], &[1_500, 1_000, 750]];
+/// Packets a second of a call.
+const PACKETS_PER_S: f64 = 100.0;
 /// Calls set up a second.
 const RATE: f64 = 200.0;
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,14 +24,22 @@ const QUIET: Duration = Duration::from_millis(300);
 
 /// Measures the row.
 pub fn measure(bench: &Bench) -> Result<Vec<Figure>, String> {
-    let sizes = bench.sizes(&CALLS, &[20]);
-    sizes.into_iter().map(|calls| measure_with(bench, calls)).collect()
+    let sizes: &[&[usize]] = if bench.quick { &[&[20]] } else { &CALLS };
+    let measure_one = |sizes: &&[usize]| {
+        greatest(sizes, PACKETS_PER_S, &mut |calls| measure_with(bench, calls), &empty)
+    };
+    sizes.iter().map(measure_one).collect()
 }
 
-fn measure_with(bench: &Bench, calls: usize) -> Result<Figure, String> {
+fn empty(calls: usize) -> Figure {
     let name = format!("forwarded packet, {calls} calls");
-    let mut figure = Figure::new(name, "µs", Goal::TimesReference(GOAL_TIMES));
+    Figure::new(name, "µs", Goal::TimesReference(GOAL_TIMES))
+}
+
+fn measure_with(bench: &Bench, calls: usize) -> Result<Outcome, String> {
+    let mut figure = empty(calls);
     let server = Server::start(bench, calls)?;
+    let watch = Watch::new(&server);
     let manners = Manners { ring: Duration::ZERO, talk: None };
     let audio = Audio::open(2 * calls)?;
     let mut phones = Phones::new(server.sip, calls, centre::QUIET, manners, Some(audio), 2 * calls)
@@ -38,9 +50,10 @@ fn measure_with(bench: &Bench, calls: usize) -> Result<Figure, String> {
         tally.connected == wanted
     })?;
     if phones.tally.connected != wanted || phones.tally.admitted != wanted {
-        figure.faults.push(server.with_log(&format!("calls not connected: {:?}", phones.tally)));
-        return Ok(figure);
+        let what = format!("calls not connected: {:?}", phones.tally);
+        return Ok(lost(figure, &server, watch.most()?, &what));
     }
+    drop(watch);
     // Sources are learned and both sides bridged.
     std::thread::sleep(Duration::from_secs(2));
     let audio = phones.audio()?;
@@ -48,17 +61,19 @@ fn measure_with(bench: &Bench, calls: usize) -> Result<Figure, String> {
         audio.pause(true);
         std::thread::sleep(QUIET);
         let _before = audio.take_delays();
-        let (cpu, counts) = (server.cpu()?, audio.counts());
+        let (cpu, counts, began) = (server.cpu()?, audio.counts(), Instant::now());
         audio.pause(false);
         bench.stop(bench.cpu).wait(&|| Ok(server.cpu()? - cpu))?;
+        let share = (server.cpu()? - cpu).as_secs_f64() / began.elapsed().as_secs_f64();
         audio.pause(true);
         std::thread::sleep(QUIET);
         let (used, counts) = (server.cpu()? - cpu, audio.counts().since(counts));
         if counts.forwarded != counts.sent || counts.sent == 0 {
-            let what =
-                format!("run {run}: {} of {} packets arrived", counts.forwarded, counts.sent);
-            figure.faults.push(server.with_log(&what));
-            return Ok(figure);
+            let what = format!(
+                "run {run}: {} of {} packets arrived; the load was late {} times",
+                counts.forwarded, counts.sent, counts.late
+            );
+            return Ok(lost(figure, &server, share, &what));
         }
         figure.runs.push(us_each(used, counts.forwarded));
         let late = if counts.late > 0 {
@@ -76,5 +91,5 @@ fn measure_with(bench: &Bench, calls: usize) -> Result<Figure, String> {
     let (value, delays) = relay(bench, calls)?;
     figure.reference = Some(Reference { what: "µs: plain relay", value });
     figure.notes.push(format!("plain relay: {}", delays.words()));
-    Ok(figure)
+    Ok(Outcome::Measured(figure))
 }

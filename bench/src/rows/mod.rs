@@ -1,7 +1,9 @@
 //! The rows of the table; each file measures one.
 
+mod capacity;
 mod flow_steps;
 mod forwarded;
+mod menu;
 mod offer_time;
 pub mod parse;
 mod played;
@@ -10,7 +12,7 @@ mod references;
 mod registration;
 mod waiting;
 mod whole_call;
-mod worker;
+pub mod worker;
 
 use crate::bench::{Bench, us_each};
 use crate::figure::Figure;
@@ -65,6 +67,12 @@ pub const ROWS: &[Row] = &[
         what: "a packet of the wait tone",
         needs_server: true,
         measure: played::measure,
+    },
+    Row {
+        name: "menu",
+        what: "a caller's key, as telephone-events, to the prompt it leads to; a key's processor time",
+        needs_server: true,
+        measure: menu::measure,
     },
     Row {
         name: "waiting-call",

@@ -6,7 +6,6 @@ use crate::figure::{Figure, Goal};
 use bytes::Bytes;
 use hotline_sip::Message;
 use std::hint::black_box;
-use std::process::{Command, Stdio};
 
 const GOAL_US: f64 = 1.0;
 const MESSAGE_BYTES: usize = 844;
@@ -30,27 +29,6 @@ pub fn measure(bench: &Bench) -> Result<Vec<Figure>, String> {
 pub fn parse_many(messages: u64) {
     let bytes = invite();
     (0..messages).for_each(|_| parse_one(&bytes));
-}
-
-/// Counts the instructions of one parse: those of two runs of this program under valgrind, less
-/// what both do besides.
-pub fn instructions() -> Result<String, String> {
-    let (few, many) = (1_000, 11_000);
-    let each = (count(many)? - count(few)?) / (many - few);
-    Ok(format!("parse: {each} instructions a message of {MESSAGE_BYTES} bytes"))
-}
-
-fn count(messages: u64) -> Result<u64, String> {
-    let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut command = Command::new("valgrind");
-    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(own);
-    command.args(["--parse-only", &messages.to_string()]).stdout(Stdio::null());
-    let output = command.output().map_err(|error| format!("valgrind: {error}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let collected = said.lines().find_map(|line| line.split_once("Collected :"));
-    collected
-        .and_then(|(_, number)| number.trim().parse().ok())
-        .ok_or(format!("valgrind said no count: {}", said.trim()))
 }
 
 fn parse_one(bytes: &Bytes) {

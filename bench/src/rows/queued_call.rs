@@ -3,6 +3,7 @@
 use crate::bench::{Bench, us_each};
 use crate::centre;
 use crate::figure::{Figure, Goal, Reference};
+use crate::load::audio::Audio;
 use crate::load::phones::{Manners, Phones, Tally};
 use crate::reference::{Pace, echo_us};
 use crate::server::Server;
@@ -33,7 +34,7 @@ fn measure_with(bench: &Bench, agents: usize) -> Result<Figure, String> {
     let rate =
         RATE.min(server.pairs as f64 / 2.0 / PORT_REST_S) * if bench.quick { 0.2 } else { 1.0 };
     let manners = Manners { ring: Duration::ZERO, talk: Some(Duration::ZERO) };
-    let mut phones = Phones::new(server.sip, agents, centre::QUIET, manners, None, 0)
+    let mut phones = Phones::new(server.sip, agents, centre::QUIET, manners, None::<Audio>, 0)
         .map_err(|error| server.with_log(&error))?;
     server.wait_metric("hotline_agents_signed_in", agents as u64, PATIENCE)?;
     let mut datagrams = 0.0;

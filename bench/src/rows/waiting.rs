@@ -3,6 +3,7 @@
 use super::played::{admit, waiting_room};
 use crate::bench::Bench;
 use crate::figure::{Figure, Goal};
+use crate::load::audio::Audio;
 use crate::load::phones::Phones;
 use crate::server::Server;
 use std::time::{Duration, Instant};
@@ -41,14 +42,14 @@ pub fn measure(bench: &Bench) -> Result<Vec<Figure>, String> {
 }
 
 /// Resident memory after so many more have called, in bytes.
-fn resident(server: &Server, phones: &mut Phones, more: usize) -> Result<f64, String> {
+fn resident(server: &Server, phones: &mut Phones<Audio>, more: usize) -> Result<f64, String> {
     admit(phones, more).map_err(|error| server.with_log(&error))?;
     std::thread::sleep(SETTLE);
     Ok(server.resident_bytes()? as f64)
 }
 
 /// The share of the wait tone's packets that come in two seconds.
-fn heard(phones: &Phones, listeners: usize) -> Result<f64, String> {
+fn heard(phones: &Phones<Audio>, listeners: usize) -> Result<f64, String> {
     let audio = phones.audio()?;
     let (before, began) = (audio.counts(), Instant::now());
     std::thread::sleep(Duration::from_secs(2));
