@@ -2,7 +2,7 @@
 
 mod phone;
 
-use hotline_ivr::run::io::{Done, Effect, Exit};
+use hotline_ivr::run::io::{Done, Effect, Exit, Failure, Input};
 use phone::Phone;
 
 const SIGN_IN: &str = r#"
@@ -130,4 +130,51 @@ fn digits_are_secret_in_every_flow_that_may_lead_to_a_sign_in() {
     phone.perform("1 1001#13579#");
     assert!(!format!("{:?}", phone.run.snapshot()).contains("13579"));
     assert_eq!(phone.told(), [ID, "stop", PIN, "stop", "verify 1001"]);
+}
+
+/// A node restarts while a caller is suspended in a sub-flow of a flow that signs in: the digits
+/// typed from then on were shown, for only the innermost flow was looked at, and only of some states.
+#[test]
+fn digits_stay_secret_in_a_suspended_or_left_call_over_a_restart() {
+    let main = |after: &str| {
+        format!(
+            "start = \"go\"\n[node.go]\nkind = \"subflow\"\nflow = \"music\"\nnext = \"in\"\n\
+             [node.in]\nkind = \"transfer\"\nto = {after}\non_failure = \"sign\"\n\
+             [node.sign]\nkind = \"agent_sign_in\"\nnext = \"bye\"\non_failure = \"bye\"\n\
+             on_locked = \"bye\"\n[node.bye]\nkind = \"end\"\n"
+        )
+    };
+    let music = "start = \"hear\"\n[node.hear]\nkind = \"wait\"\nfor_s = 9\nnext = \"end\"\n\
+                 [node.end]\nkind = \"end\"\n";
+    let main = main("{ skill_queue = \"support\" }");
+    let shown = |phone: &Phone| serde_json::to_string(&phone.run.snapshot()).unwrap();
+    let mut phone = Phone::with(&[("main", main.as_str()), ("music", music)]);
+    phone.input(Input::Suspend);
+    let mut restored = phone.restored(&phone.run.snapshot());
+    assert!(restored.secret, "suspended in a sub-flow");
+    restored.input(Input::Resume);
+    restored.perform("1001");
+    assert!(!shown(&restored).contains("1001"), "{}", shown(&restored));
+    // Left by a transfer: what was typed before is still for the sign-in that follows its failure.
+    let mut phone = Phone::with(&[("main", main.as_str()), ("music", music)]);
+    phone.perform("1001#13579# +91");
+    assert!(phone.exit.is_some() && !phone.secret);
+    assert!(!shown(&phone).contains("13579"), "{}", shown(&phone));
+    let mut restored = phone.restored(&phone.run.snapshot());
+    assert!(!restored.secret);
+    restored.input(Input::TransferFailed(Failure::NoAnswer));
+    assert!(restored.secret);
+}
+
+#[test]
+fn what_is_written_for_a_person_shows_no_digit() {
+    assert_eq!(format!("{:?}", Input::Digit('7')), "Digit(…)");
+    let plain = "start = \"hear\"\n[node.hear]\nkind = \"wait\"\nfor_s = 9\nnext = \"end\"\n\
+                 [node.end]\nkind = \"end\"\n";
+    let mut phone = Phone::call(plain);
+    phone.perform("86429");
+    let snapshot = phone.run.snapshot();
+    assert!(serde_json::to_string(&snapshot).unwrap().contains("86429"));
+    let shown = format!("{snapshot:?}");
+    assert!(!shown.contains("86429") && shown.contains("digits: 5"), "{shown}");
 }

@@ -2,12 +2,13 @@
 //!
 //! Owns: edges and reachability ([`edges`]), ways round without end ([`cycles`]), types and secrets
 //! ([`names`], with each expression's place from [`uses`]), variables read before they are set
-//! ([`assigned`]), recordings ([`prompts`]), what is referred to ([`objects`]) and flows in flows
+//! ([`assigned`]), secrets sent without TLS ([`in_clear`]), recordings ([`prompts`]), what is referred to ([`objects`]) and flows in flows
 //! ([`subflows`]). Does not own: single values ([`crate::read`]).
 
 mod assigned;
 mod cycles;
 mod edges;
+mod in_clear;
 mod names;
 mod objects;
 mod prompts;
@@ -31,6 +32,7 @@ pub fn check(flows: &BTreeMap<Name, Flow>, world: &World) -> Vec<Fault> {
             edges::faults(flow),
             names::faults(flow),
             assigned::faults(flow),
+            in_clear::faults(flow),
             prompts::faults(flow, world),
             objects::faults(flow, flows, world),
         ];

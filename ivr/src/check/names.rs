@@ -105,15 +105,21 @@ fn type_of(flow: &Flow, used: &Use<'_>) -> Result<Type, crate::expr::TypeFault> 
     used.expr.kind(&|name| flow.variables.get(name).map(|variable| variable.kind))
 }
 
+fn is_secret(flow: &Flow, name: &str) -> bool {
+    flow.variables.get(name).is_some_and(|variable| variable.secret)
+}
+
+/// The secret variable that a value gives away.
+pub fn secret_in<'a>(flow: &Flow, used: &'a Use<'_>) -> Option<&'a str> {
+    let secret = used.expr.names().find(|name| is_secret(flow, name))?;
+    (type_of(flow, used) != Ok(Type::Flag)).then_some(secret)
+}
+
 fn secret_fault(flow: &Flow, path: &str, used: &Use<'_>) -> Option<Fault> {
-    let is_secret = |name: &str| flow.variables.get(name).is_some_and(|variable| variable.secret);
-    let secret = used.expr.names().find(|name| is_secret(name))?;
-    if type_of(flow, used) == Ok(Type::Flag) {
-        return None;
-    }
+    let secret = secret_in(flow, used)?;
     let why = match used.sink {
         Sink::Decision | Sink::Request | Sink::Parameter(..) => return None,
-        Sink::Variable(name) if is_secret(name) => return None,
+        Sink::Variable(name) if is_secret(flow, name) => return None,
         Sink::Variable(name) => format!("variable \"{name}\" is not secret and would be logged"),
         Sink::Seen(why) => why.to_owned(),
     };

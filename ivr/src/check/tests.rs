@@ -123,6 +123,49 @@ const HTTP: &str =
     "kind = \"http\"\nnext = \"end\"\non_error = \"end\"\nurl = \"https://crm.example/\"\n";
 
 #[test]
+fn a_secret_goes_over_the_network_with_tls_only() {
+    let plain = HTTP.replace("https:", "http:");
+    let fault = |secret: &str| {
+        format!(
+            "node \"n\": url = \"http://crm.example/\"; allowed https:// with a secret: \"{secret}\" \
+             would go over the network in the clear"
+        )
+    };
+    let tls = ("http://", "https://");
+    run(&[
+        (&format!("{plain}headers = {{ A = \"{{secret:crm}}\" }}"), "", &fault("crm"), tls),
+        (&format!("{plain}headers = {{ A = \"{{pin}}\" }}"), "", &fault("pin"), tls),
+        (&format!("{plain}method = \"POST\"\nbody = {{ p = \"pin\" }}"), "", &fault("pin"), tls),
+        // Within this machine nobody listens; elsewhere on the same network somebody may.
+        (
+            &format!("{plain}headers = {{ A = \"{{pin}}\" }}"),
+            "",
+            &fault("pin"),
+            ("http://crm.example/", "http://127.0.0.1:9000/"),
+        ),
+        (
+            &format!("{plain}headers = {{ A = \"{{pin}}\" }}"),
+            "",
+            &fault("pin"),
+            ("http://crm.example/", "http://[::1]:9000/"),
+        ),
+        (
+            &format!("{plain}headers = {{ A = \"{{pin}}\" }}"),
+            "",
+            &fault("pin"),
+            ("{pin}", "{text}"),
+        ),
+        (
+            &format!("{plain}headers = {{ A = \"{{pin}}\" }}")
+                .replace("crm.example", "10.0.0.1:80"),
+            "",
+            "node \"n\": url = \"http://10.0.0.1:80/\"; allowed https://",
+            tls,
+        ),
+    ]);
+}
+
+#[test]
 fn edges_lead_to_nodes_and_nodes_are_led_to() {
     run(&[
         (

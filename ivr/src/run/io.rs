@@ -9,11 +9,12 @@
 use hotline_base::Redacted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// One thing that happened to a running flow.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Input {
     /// The caller pressed a key: `0-9*#A-D`, each press once.
     Digit(char),
@@ -42,6 +43,25 @@ pub enum Input {
     Changed(Facts),
     /// Something is due: see the deadline.
     Expire,
+}
+
+/// A key is not shown: it may be one of a PIN.
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Input::Digit(_) => f.write_str("Digit(…)"),
+            Input::PlayEnded { play } => write!(f, "PlayEnded {{ play: {play} }}"),
+            Input::Done { effect, done } => {
+                write!(f, "Done {{ effect: {effect}, done: {done:?} }}")
+            }
+            Input::TransferFailed(failure) => write!(f, "TransferFailed({failure:?})"),
+            Input::HungUp => f.write_str("HungUp"),
+            Input::Suspend => f.write_str("Suspend"),
+            Input::Resume => f.write_str("Resume"),
+            Input::Changed(facts) => write!(f, "Changed({facts:?})"),
+            Input::Expire => f.write_str("Expire"),
+        }
+    }
 }
 
 /// What a flow may know of the call and its queue: `call.…`, `queue.…` in expressions.

@@ -454,10 +454,16 @@ impl Run {
     /// Digits are secret from here on if any flow that can be reached asks for a secret: they may be
     /// typed ahead.
     fn hide_digits(&mut self) {
-        if !self.secret && frame::asks_for_secrets(&self.flows, self.draft, &self.top.program) {
+        if !self.secret && self.may_ask_for_secrets() {
             self.secret = true;
             self.outputs.push_back(Output::Secret(true));
         }
+    }
+
+    /// Whether a secret may be asked for yet: by this flow, or one that it runs in.
+    fn may_ask_for_secrets(&self) -> bool {
+        let mut frames = self.below.iter().chain([&self.top]);
+        frames.any(|frame| frame::asks_for_secrets(&self.flows, self.draft, &frame.program))
     }
 
     fn next_id(&mut self) -> u32 {

@@ -14,12 +14,13 @@ use crate::program::Flows;
 use hotline_base::Now;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 const INTERRUPTED: &str = "interrupted by a restart";
 
 /// Where a run is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     draft: bool,
     language: String,
@@ -27,6 +28,20 @@ pub struct Snapshot {
     frames: Vec<Place>,
     digits: String,
     is: Doing,
+}
+
+/// Digits are counted, not shown: what was typed ahead may be for a node that is not known yet.
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Snapshot { draft, language, frames, digits, is } = self;
+        f.debug_struct("Snapshot")
+            .field("draft", draft)
+            .field("language", language)
+            .field("frames", frames)
+            .field("digits", &digits.chars().count())
+            .field("is", is)
+            .finish()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +91,9 @@ impl Run {
             State::Effect { .. } if self.is_asking() => Doing::Asking,
             _ => Doing::Waiting,
         };
-        let digits = if self.secret { String::new() } else { self.digits.text() };
+        // Also of a run that was left: what was typed ahead is for it, should its transfer fail.
+        let secret = self.secret || self.may_ask_for_secrets();
+        let digits = if secret { String::new() } else { self.digits.text() };
         Snapshot {
             draft: self.draft,
             language: self.facts.language.clone(),
@@ -107,6 +124,10 @@ impl Run {
         let mut run = Run::at(flows, snapshot.draft, start, top, now);
         run.below = frames;
         run.digits = Digits::of(&snapshot.digits, now.mono);
+        // What is pressed in a run that was left, or by nobody any more, is not the flow's.
+        if !matches!(snapshot.is, Doing::Left | Doing::HungUp | Doing::Over) {
+            run.hide_digits();
+        }
         match snapshot.is {
             Doing::Over => {}
             Doing::Left => run.state = State::Left,
@@ -119,14 +140,8 @@ impl Run {
                 run.hung_up_until = Some(now.mono + HANG_UP_MAX);
                 run.resume_asking(now);
             }
-            Doing::Asking => {
-                run.hide_digits();
-                run.resume_asking(now);
-            }
-            Doing::Waiting => {
-                run.hide_digits();
-                run.go(now, Ok(Next::Node(node)));
-            }
+            Doing::Asking => run.resume_asking(now),
+            Doing::Waiting => run.go(now, Ok(Next::Node(node))),
         }
         Ok(run)
     }

@@ -199,7 +199,8 @@ impl Centres {
         why: &str,
     ) -> Result<u32, FlowRefusal> {
         let mut centre = self.centre(of)?.clone();
-        let (faults, _) = flows::check_one(&centre, &self.sounds(centre.name()), name, &document);
+        let sounds = self.sounds(centre.name());
+        let faults = flows::against_publishing(&centre, &sounds, name, &document);
         if !faults.is_empty() {
             return Err(FlowRefusal::Wrong(Faults(faults)));
         }

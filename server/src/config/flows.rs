@@ -148,15 +148,38 @@ pub fn check_one(
     name: &str,
     document: &Json,
 ) -> (Vec<Fault>, Vec<Fault>) {
+    let with = centre_with(centre, name, document);
+    let (mut faults, mut warnings) = check(&with, &Places::default(), sounds);
+    faults.retain(|fault| is_about(fault, name));
+    warnings.retain(|fault| is_about(fault, name));
+    (faults, warnings)
+}
+
+/// What stands against putting a document into force as a flow: what is wrong with the flow itself,
+/// and what would become wrong anywhere else, in a flow that runs it as a sub-flow say. What is
+/// wrong elsewhere already stands against nothing.
+pub fn against_publishing(
+    centre: &Centre,
+    sounds: &Sounds,
+    name: &str,
+    document: &Json,
+) -> Vec<Fault> {
+    let places = Places::default();
+    let (before, _) = check(centre, &places, sounds);
+    let (mut faults, _) = check(&centre_with(centre, name, document), &places, sounds);
+    faults.retain(|fault| is_about(fault, name) || !before.contains(fault));
+    faults
+}
+
+fn centre_with(centre: &Centre, name: &str, document: &Json) -> Centre {
     let mut with = centre.clone();
     with.flows.insert(name.into(), Flow { document: document.clone(), version: 0 });
-    let about = format!("flow {name:?}");
-    let (mut faults, mut warnings) = check(&with, &Places::default(), sounds);
-    let is_about =
-        |fault: &Fault| fault.object == about || fault.object.starts_with(&format!("{about}:"));
-    faults.retain(is_about);
-    warnings.retain(is_about);
-    (faults, warnings)
+    with
+}
+
+fn is_about(fault: &Fault, flow: &str) -> bool {
+    let about = format!("flow {flow:?}");
+    fault.object.strip_prefix(&about).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 /// What a centre's flows may refer to.

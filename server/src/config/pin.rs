@@ -5,15 +5,24 @@
 
 use super::schema::is_pin_text;
 use super::tree::{Node, Value};
-use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params};
 use hotline_base::{Redacted, Rng};
 use serde_json::{Value as Json, json};
+use std::fmt;
 use std::path::Path;
 
+/// Most memory a hash may ask for, in KiB: about twice that of our own. Every sign-in pays for it,
+/// also those of strangers who guess.
+const MEMORY_KIB_MAX: u32 = 2 * Params::DEFAULT_M_COST;
+/// Most passes of a hash: twice ours.
+const PASSES_MAX: u32 = 2 * Params::DEFAULT_T_COST;
+/// Most lanes of a hash: twice ours.
+const LANES_MAX: u32 = 2 * Params::DEFAULT_P_COST;
+
 /// A PIN as written.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Pin {
     /// Known here, for the length of this run.
     Plain(Redacted<String>),
@@ -21,6 +30,17 @@ pub enum Pin {
     Hash(String),
     /// To be generated when the agent has none yet.
     Generate,
+}
+
+/// Neither digits nor what they could be guessed from.
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Pin::Plain(_) => "Plain(…)",
+            Pin::Hash(_) => "Hash(…)",
+            Pin::Generate => "Generate",
+        })
+    }
 }
 
 impl Pin {
@@ -33,9 +53,12 @@ impl Pin {
             return Ok(Pin::Plain(Redacted::new(text.clone())));
         }
         if let Some(hash) = node.text_of("hash") {
-            return match PasswordHash::new(hash) {
-                Ok(_) => Ok(Pin::Hash(hash.into())),
-                Err(_) => Err("an Argon2id hash in PHC form: $argon2id$v=19$m=…".into()),
+            return match is_hash(hash) {
+                true => Ok(Pin::Hash(hash.into())),
+                false => Err(format!(
+                    "an Argon2id hash in PHC form, $argon2id$v=19$m=…, with m at most \
+                     {MEMORY_KIB_MAX}, t at most {PASSES_MAX} and p at most {LANES_MAX}"
+                )),
             };
         }
         let checked = |text: &str, from: &str| match is_pin_text(text) {
@@ -84,15 +107,27 @@ pub fn hash(pin: &Redacted<String>) -> Result<String, String> {
     hash.map(|hash| hash.to_string()).map_err(|error| format!("a PIN cannot be hashed: {error}"))
 }
 
-/// Whether a text is a hash of this kind.
+/// Whether a text is a hash of this kind that costs no more than it may.
 pub fn is_hash(text: &str) -> bool {
-    text.starts_with("$argon2id$") && PasswordHash::new(text).is_ok()
+    affordable(text).is_some()
 }
 
-/// Whether a PIN fits a hash. What is no hash fits nothing.
+fn affordable(text: &str) -> Option<PasswordHash> {
+    let hash = PasswordHash::new(text).ok()?;
+    let params = Params::try_from(&hash).ok()?;
+    let good = hash.algorithm == Algorithm::Argon2id.ident()
+        && hash.hash.is_some()
+        && params.m_cost() <= MEMORY_KIB_MAX
+        && params.t_cost() <= PASSES_MAX
+        && params.p_cost() <= LANES_MAX;
+    good.then_some(hash)
+}
+
+/// Whether a PIN fits a hash. What is no hash, or costs too much, fits nothing.
 pub fn fits(hash: &str, pin: &Redacted<String>) -> bool {
-    PasswordHash::new(hash)
-        .is_ok_and(|hash| Argon2::default().verify_password(pin.expose().as_bytes(), &hash).is_ok())
+    affordable(hash).is_some_and(|hash| {
+        Argon2::default().verify_password(pin.expose().as_bytes(), &hash).is_ok()
+    })
 }
 
 /// A new PIN: eight digits.
@@ -128,6 +163,42 @@ mod tests {
         assert!(fits(&one, &pin) && fits(&two, &pin));
         assert!(!fits(&one, &Redacted::new("20394856".to_string())));
         assert!(!fits("20394857", &pin), "what is no hash fits nothing");
+    }
+
+    /// A file with `m=4000000,t=100` was taken, and each sign-in of that agent then asked for 4 GB
+    /// and minutes of a core.
+    #[test]
+    fn a_hash_that_costs_much_more_than_ours_is_refused_and_fits_nothing() {
+        let ours = hash(&Redacted::new("20394857".to_string())).unwrap();
+        let read = |hash: &str| {
+            let node = Node::from_toml(&format!("hash = \"{hash}\"")).unwrap();
+            Pin::read(&node, None)
+        };
+        assert!(matches!(read(&ours), Ok(Pin::Hash(hash)) if hash == ours));
+        let cost = ours.split('$').nth(3).unwrap();
+        for (wrong, why) in [
+            (ours.replace(cost, "m=4000000,t=2,p=1"), "memory"),
+            (ours.replace(cost, "m=19456,t=100,p=1"), "passes"),
+            (ours.replace(cost, "m=19456,t=2,p=16"), "lanes"),
+            (ours.replace("argon2id", "argon2i"), "algorithm"),
+            (ours.replace("argon2id", "argon2d"), "algorithm"),
+            ("$argon2id$v=19$m=19456,t=2,p=1".to_string(), "no hash in it"),
+            ("20394857".to_string(), "no hash at all"),
+        ] {
+            let fault = read(&wrong).expect_err(why);
+            assert!(fault.contains("m at most 38912") && !fault.contains('\n'), "{fault}");
+            assert!(!fits(&wrong, &Redacted::new("20394857".to_string())), "{why}");
+        }
+    }
+
+    #[test]
+    fn the_debug_form_of_a_pin_shows_neither_digits_nor_hash() {
+        let plain = Pin::Plain(Redacted::new("20394857".to_string()));
+        let hashed = Pin::Hash("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".into());
+        assert_eq!(
+            format!("{plain:?} {hashed:?} {:?}", Pin::Generate),
+            "Plain(…) Hash(…) Generate"
+        );
     }
 
     #[test]

@@ -301,3 +301,33 @@ fn a_flow_that_cannot_be_read_names_file_and_line_and_a_changed_one_gets_the_nex
     assert_eq!(plan.to_string(), "~ flow \"bye\": version 4 → 5\n");
     assert!(Plan::between(&before, &before, &NO_NUMBERS, false).0.is_empty());
 }
+
+/// A sub-flow's new version took a parameter more than its caller gave, and was published: every
+/// call to the caller failed from then on.
+#[test]
+fn publishing_a_flow_is_refused_when_it_breaks_another_and_not_for_what_was_broken_before() {
+    let sub = "start = \"bye\"\n[node.bye]\nkind = \"end\"\n";
+    let stricter = format!("parameters = [\"account\"]\n{sub}[variables]\naccount = \"text\"\n");
+    let caller = "start = \"run\"\n[node.run]\nkind = \"subflow\"\nflow = \"sub\"\nnext = \"bye\"\n\
+        [node.bye]\nkind = \"end\"\n";
+    let broken = caller.replace("\"sub\"", "\"gone\"");
+    let document = |text: &str| toml::from_str::<serde_json::Value>(text).unwrap();
+    let mut centre = read(GOOD).unwrap().centre;
+    for (name, text) in [("sub", sub), ("caller", caller), ("old", &broken)] {
+        let flow = super::flows::Flow { document: document(text), version: 1 };
+        centre.flows.insert(name.into(), flow);
+    }
+    let sounds = crate::prompts::standard_names();
+    let against = |name: &str, text: &str| {
+        let faults = super::flows::against_publishing(&centre, &sounds, name, &document(text));
+        Faults(faults).to_string()
+    };
+    assert_eq!(against("sub", sub), "", "what was wrong before stands against nothing");
+    let text = against("sub", &stricter);
+    assert!(text.starts_with("flow \"caller\": node \"run\": with"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let text = against("old", &broken);
+    assert!(text.starts_with("flow \"old\": node \"run\": flow = \"gone\""), "{text}");
+    let (faults, _) = super::flows::check_one(&centre, &sounds, "sub", &document(&stricter));
+    assert_eq!(faults, vec![], "a draft is told what is wrong with itself");
+}

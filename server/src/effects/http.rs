@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsConnector;
 
 /// Largest answer read, in bytes.
@@ -27,6 +28,9 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const ADDRESSES_MAX: usize = 3;
 /// Before the first try that follows a failed one; twice as long before the next.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Longest that one address is waited for; never more than a third of the time for all tries, so
+/// that an address that swallows packets leaves time for the next one.
+const CONNECT_MAX: Duration = Duration::from_secs(2);
 
 /// Headers that are the connection's, not the flow's.
 const OURS: [HeaderName; 8] = [
@@ -39,6 +43,9 @@ const OURS: [HeaderName; 8] = [
     header::TRAILER,
     header::EXPECT,
 ];
+
+/// What a request may be under way with: one of the node's and one of the tenant's.
+pub(super) type Turns = Arc<[OwnedSemaphorePermit; 2]>;
 
 /// What makes TLS connections.
 #[derive(Clone)]
@@ -96,7 +103,8 @@ impl Client {
         Client { tls: TlsConnector::from(Arc::new(config)) }
     }
 
-    /// Asks, within the time for all tries together, and gives the answer's JSON.
+    /// Asks, within the time for all tries together, and gives the answer's JSON. The turns are
+    /// held as long as anything of the request is under way.
     ///
     /// # Errors
     /// Why there is none, in one line without personal data.
@@ -105,13 +113,15 @@ impl Client {
         policy: &HttpPolicy,
         request: &HttpRequest,
         within: Duration,
+        turns: &Turns,
     ) -> Result<Json, String> {
         let checked = check(policy, request)?;
+        let attempt = CONNECT_MAX.min(within / 3);
         let tries = async {
             let mut left = if is_idempotent(&checked.method) { request.retries } else { 0 };
             let mut pause = PAUSE;
             loop {
-                match self.try_once(&checked).await {
+                match self.try_once(&checked, attempt, turns).await {
                     Ok(answer) => return Ok(answer),
                     Err(Failed { again: true, .. }) if left > 0 => {
                         left -= 1;
@@ -128,8 +138,13 @@ impl Client {
         }
     }
 
-    async fn try_once(&self, request: &Checked) -> Result<Json, Failed> {
-        let stream = connect(request).await?;
+    async fn try_once(
+        &self,
+        request: &Checked,
+        attempt: Duration,
+        turns: &Turns,
+    ) -> Result<Json, Failed> {
+        let stream = connect(request, attempt, turns).await?;
         let _saves_a_round_trip = stream.set_nodelay(true);
         if !request.tls {
             return exchange(TokioIo::new(stream), request).await;
@@ -175,6 +190,10 @@ fn check(policy: &HttpPolicy, request: &HttpRequest) -> Result<Checked, String> 
         format!("{host}:{port} is not in the tenant's http_hosts, so flows may not ask it")
     })?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_string();
+    let is_local = matches!(permission, Permission::Address(address) if address.ip().is_loopback());
+    if !tls && !is_local && request.headers.iter().any(|(_, value)| has_secret(value.expose())) {
+        return Err(format!("{host}: a secret is sent with https:// only"));
+    }
     let headers = headers(policy, request)?;
     let body = request.body.as_ref().map(|body| Bytes::from(body.expose().clone()));
     let body = body.unwrap_or_default();
@@ -203,9 +222,15 @@ fn headers(policy: &HttpPolicy, request: &HttpRequest) -> Result<HeaderMap, Stri
     Ok(headers)
 }
 
+/// How a secret's place in a header value begins.
+const BEGIN: &str = "{secret:";
+
+fn has_secret(text: &str) -> bool {
+    text.contains(BEGIN)
+}
+
 /// Fills in `{secret:NAME}`.
 fn with_secrets(policy: &HttpPolicy, text: &str) -> Result<String, String> {
-    const BEGIN: &str = "{secret:";
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(BEGIN) {
@@ -222,14 +247,13 @@ fn with_secrets(policy: &HttpPolicy, text: &str) -> Result<String, String> {
 
 /// Connects to an address that was checked: the same one, so that a name that changes meanwhile
 /// leads nowhere else.
-async fn connect(request: &Checked) -> Result<TcpStream, Failed> {
+async fn connect(request: &Checked, attempt: Duration, turns: &Turns) -> Result<TcpStream, Failed> {
     let addresses: Vec<SocketAddr> = match request.permission {
         Permission::Address(address) => vec![address],
         Permission::Public => {
-            let found = tokio::net::lookup_host((request.host.as_str(), request.port)).await;
-            let found: Vec<_> = found
-                .map_err(|_| perhaps(format!("{} cannot be resolved", request.host)))?
-                .collect();
+            let found = look_up(request.host.clone(), request.port, Arc::clone(turns)).await;
+            let found =
+                found.ok_or_else(|| perhaps(format!("{} cannot be resolved", request.host)))?;
             let outside = found.into_iter().filter(|address| !is_inside(address.ip()));
             outside.take(ADDRESSES_MAX).collect()
         }
@@ -239,12 +263,25 @@ async fn connect(request: &Checked) -> Result<TcpStream, Failed> {
     }
     let mut why = String::new();
     for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => why = format!("{}: {}", request.host, error.kind()),
+        match tokio::time::timeout(attempt, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => why = format!("{}: {}", request.host, error.kind()),
+            Err(_) => why = format!("{}: no connection in time", request.host),
         }
     }
     Err(perhaps(why))
+}
+
+/// The addresses of a name. A look-up ends when the machine's resolver does, also when nobody waits
+/// for it any more; it keeps its turns until then, so that a dead name server does not gather
+/// threads without limit.
+async fn look_up(host: String, port: u16, turns: Turns) -> Option<Vec<SocketAddr>> {
+    let looking = tokio::spawn(async move {
+        let _held = turns;
+        let found = tokio::net::lookup_host((host.as_str(), port)).await.ok()?;
+        Some(found.collect())
+    });
+    looking.await.ok().flatten()
 }
 
 /// One request and its answer.

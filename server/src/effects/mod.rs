@@ -99,10 +99,12 @@ impl Performer {
                 };
                 let performer = self.clone();
                 self.runtime.spawn(async move {
-                    let _turns = (one, other);
+                    let turns = Arc::new([one, other]);
                     let policies = Arc::clone(&performer.policies.borrow());
                     let done = match policies.get(&partition) {
-                        Some(policy) => performer.client.ask(policy, &request, within).await,
+                        Some(policy) => {
+                            performer.client.ask(policy, &request, within, &turns).await
+                        },
                         None => Err("there is no such tenant any more".into()),
                     };
                     let done = match done {

@@ -111,7 +111,12 @@ fn ask(
     within_ms: u64,
 ) -> Result<serde_json::Value, String> {
     let client = Client::trusting(RootCertStore::empty());
-    runtime().block_on(client.ask(policy, request, Duration::from_millis(within_ms)))
+    runtime().block_on(client.ask(policy, request, Duration::from_millis(within_ms), &turns()))
+}
+
+fn turns() -> http::Turns {
+    let turn = || Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+    Arc::new([turn(), turn()])
 }
 
 #[test]
@@ -224,6 +229,23 @@ fn headers_of_the_connection_and_secrets_that_are_not_there_are_refused() {
 }
 
 #[test]
+fn a_secret_is_not_sent_in_the_clear_beyond_this_machine() {
+    let service = Service::new(vec![answer("200 OK", "", "1")]);
+    let secrets: BTreeMap<_, _> =
+        [("crm".to_string(), Redacted::new("hush-4711".to_string()))].into();
+    let port = service.address.port();
+    let (name, other) = (format!("localhost:{port}"), "10.0.0.1:80");
+    let policy = HttpPolicy::new([name.as_str(), other].into_iter(), secrets);
+    for host in [name.as_str(), other] {
+        let mut get = request("GET", &format!("http://{host}/"), 0);
+        get.headers = vec![("X-Key".into(), Redacted::new("{secret:crm}".into()))];
+        let why = ask(&policy, &get, 5_000).unwrap_err();
+        assert!(why.ends_with(": a secret is sent with https:// only"), "{why}");
+    }
+    assert_eq!(service.asked.try_iter().count(), 0, "nobody came");
+}
+
+#[test]
 fn a_service_is_asked_over_tls_only_with_a_certificate_that_is_trusted_and_its_own() {
     let certificate = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_string()]).unwrap();
     let key =
@@ -259,15 +281,15 @@ fn a_service_is_asked_over_tls_only_with_a_certificate_that_is_trusted_and_its_o
         let mut roots = RootCertStore::empty();
         roots.add(der).unwrap();
         let trusting = Client::trusting(roots);
-        assert_eq!(trusting.ask(&policy, &get, within).await, Ok(json!(1)));
+        assert_eq!(trusting.ask(&policy, &get, within, &turns()).await, Ok(json!(1)));
         let stranger = Client::trusting(RootCertStore::empty());
-        let why = stranger.ask(&policy, &get, within).await.unwrap_err();
+        let why = stranger.ask(&policy, &get, within, &turns()).await.unwrap_err();
         assert!(why.starts_with("127.0.0.1: TLS: "), "{why}");
         // Not its own name: the certificate is for the address.
         let name = format!("localhost:{}", address.port());
         let policy = HttpPolicy::new([name.as_str()].into_iter(), BTreeMap::new());
         let get = request("GET", &format!("https://{name}/"), 0);
-        assert!(trusting.ask(&policy, &get, within).await.is_err());
+        assert!(trusting.ask(&policy, &get, within, &turns()).await.is_err());
     });
 }
 
