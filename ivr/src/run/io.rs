@@ -233,6 +233,8 @@ pub enum Done {
     },
     /// Employee ID and PIN fit.
     Verified,
+    /// They fit, and the agent is signed in already, to be rung.
+    VerifiedRung,
     /// They do not.
     Refused,
     /// Too many tries, of this agent or from this number.
@@ -272,6 +274,13 @@ pub enum Exit {
     HoldTheLine {
         /// Employee ID.
         employee_id: String,
+    },
+    /// An agent who is signed in to be rung says by keys what it wants.
+    AtKeys {
+        /// Employee ID.
+        employee_id: String,
+        /// Whether it may hold the line from now on.
+        may_hold: bool,
     },
     /// Release the call with this Q.850 cause. After [`Input::HungUp`]: the flow has come to rest.
     Release {

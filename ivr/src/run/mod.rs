@@ -438,7 +438,10 @@ impl Run {
         }
         self.state = match exit {
             Exit::SkillQueue(_) | Exit::Agent(_) | Exit::Number { .. } => State::Left,
-            Exit::HoldTheLine { .. } | Exit::Release { .. } | Exit::Fault(_) => State::Over,
+            Exit::HoldTheLine { .. }
+            | Exit::AtKeys { .. }
+            | Exit::Release { .. }
+            | Exit::Fault(_) => State::Over,
         };
         self.outputs.push_back(Output::Exit(exit));
     }

@@ -5,6 +5,8 @@
 //!      ▲                   │ refused, nothing typed: one try less
 //!      └───────────────────┘ locked: on_locked
 //! ```
+//! An agent who is signed in already, to be rung, leaves the flow once verified: its keys are codes.
+//!
 //! Owns: what is asked in which order and how often. Does not own: whether the PIN is right and who
 //! is locked out (the engine, in constant time). The PIN is in no variable, no snapshot and no
 //! trace: from the keys it goes into a [`Redacted`] that leaves with the effect.
@@ -118,6 +120,9 @@ impl Run {
             (_, Done::Locked) => run.edge(settings.on_locked),
             (Stage::Verifying { .. }, Done::Verified) => {
                 run.ask_mode(now, sign_in.employee_id, settings)
+            }
+            (Stage::Verifying { .. }, Done::VerifiedRung) => {
+                run.serve_rung(now, sign_in.employee_id, settings)
             }
             (Stage::Verifying { .. }, Done::Refused) => {
                 run.try_again(now, sign_in.tries_left, settings)
@@ -240,6 +245,20 @@ impl Run {
             SignInMode::HoldTheLine => self.ask_to_sign_in(now, employee_id, true),
             SignInMode::BeRung => self.ask_to_sign_in(now, employee_id, false),
         }
+    }
+
+    /// Nothing to sign in for, unless the line is to be held.
+    fn serve_rung(
+        &mut self,
+        now: Now,
+        employee_id: String,
+        settings: &Settings<'_>,
+    ) -> Result<Next, Fault> {
+        if settings.mode == SignInMode::HoldTheLine {
+            return self.ask_to_sign_in(now, employee_id, true);
+        }
+        let may_hold = settings.mode == SignInMode::Ask;
+        Ok(Next::Exit(Exit::AtKeys { employee_id, may_hold }))
     }
 
     fn listen_for_mode(

@@ -214,6 +214,7 @@ fn account(report: &mut Report, walk: &Walk<Explorer>) {
         Some(Exit::Agent(_)) => "agent".into(),
         Some(Exit::Number { trunk, .. }) => format!("number through {trunk}"),
         Some(Exit::HoldTheLine { .. }) => "holds the line".into(),
+        Some(Exit::AtKeys { .. }) => "says by keys what it wants".into(),
         Some(Exit::Release { cause }) => format!("released, cause {cause}"),
         Some(Exit::Fault(why)) => format!("fault: {why}"),
         None => "still running".into(),

@@ -125,7 +125,10 @@ impl SignIns {
         if fits && attempt.known {
             self.employees.forget(&attempt.employee_id);
             self.numbers.take_back(&attempt.calling);
-            return Done::Verified;
+            return match is_rung(cx, &attempt.employee_id) {
+                true => Done::VerifiedRung,
+                false => Done::Verified,
+            };
         }
         let employee = self.employees.is_locked(now, limits, &attempt.employee_id);
         let number = self.numbers.is_locked(now, limits, &attempt.calling);
@@ -211,6 +214,16 @@ pub(crate) fn sign_in(cx: &mut Context<'_>, agent: AgentRef, device: Device) {
     let queues = Queues::All;
     let input = Input::SignIn { agent, queues, force: true, session: BY_TELEPHONE, device };
     cx.routing.handle(cx.now, input);
+}
+
+/// Whether an agent is signed in by telephone to be rung, and in no call.
+pub(crate) fn is_rung(cx: &Context<'_>, employee_id: &str) -> bool {
+    let Ok(agent) = may_sign_in(cx, employee_id, Device::Mobile) else { return false };
+    cx.routing.agent_status(agent).is_some_and(|status| {
+        status.state != AgentState::SignedOut
+            && status.device == Device::Mobile
+            && status.session == Some(BY_TELEPHONE)
+    })
 }
 
 /// Whether an agent can be signed in on a device now: not while it has a call elsewhere.

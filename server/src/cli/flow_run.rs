@@ -396,6 +396,9 @@ fn exit_words(exit: &Exit) -> String {
         Exit::Agent(employee_id) => format!("to agent {employee_id}"),
         Exit::Number { number, trunk } => format!("to {number} through trunk {trunk}"),
         Exit::HoldTheLine { employee_id } => format!("agent {employee_id} holds the line"),
+        Exit::AtKeys { employee_id, .. } => {
+            format!("agent {employee_id} says what it wants by keys")
+        }
         Exit::Release { cause } => format!("released, cause {cause}"),
         Exit::Fault(why) => format!("fault: {why}"),
     }

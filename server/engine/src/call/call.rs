@@ -17,6 +17,7 @@
 //! ([`Call::deadline_passed`]), so that no call can be stuck.
 
 use super::announce::{Announcement, PLAY_SLACK, standard_prompt};
+use super::at_keys::AtKeys;
 use super::caller::CallerSide;
 use super::consult::{Consult, ConsultOf};
 use super::dial::Dial;
@@ -191,6 +192,8 @@ pub(crate) enum State {
     Releasing,
     /// Calls for the agent that holds this line.
     Line(Line),
+    /// What the agent who has called in wants.
+    AtKeys(AtKeys),
     /// Nothing: the record is written.
     Over,
 }
@@ -275,7 +278,7 @@ impl Call {
             State::Answered(_) => "answered",
             State::Connected(_) => "connected",
             State::Dialling(_) => "dialling",
-            State::Line(_) => "line",
+            State::Line(_) | State::AtKeys(_) => "line",
             State::Releasing | State::Over => "releasing",
         }
     }
@@ -606,7 +609,7 @@ impl Call {
                 let ending = farewell.ending;
                 self.release(step, ending, None);
             }
-            State::Line(_) => self.key_told(step, Side::Caller),
+            State::Line(_) | State::AtKeys(_) => self.key_told(step, Side::Caller),
             State::Connected(_) if keys => self.key_told(step, side),
             // A tone that was stopped, replaced or cut off; or where the caller stands.
             _ if side == Side::Caller => self.told(step, play),
@@ -651,6 +654,7 @@ impl Call {
                 step.cx.notice(format!("call {}: an announcement did not end", self.id));
                 self.connect(step);
             }
+            State::AtKeys(_) => self.release(step, Ending::of(ReleaseReason::NormalClearing), None),
             State::Connected(_) | State::Line(_) | State::InFlow => {
                 self.release(step, Ending::of(ReleaseReason::CallTooLong), None);
             }

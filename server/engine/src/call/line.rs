@@ -277,7 +277,8 @@ impl Call {
     /// Whether this is a line, and who released it then: whoever holds it is its caller.
     pub fn line_hung_up(&self, cause: Option<u16>) -> Option<Ending> {
         let ending = |by| Ending::hung_up(ReleaseReason::NormalClearing, by, cause);
-        matches!(self.state, State::Line(_)).then(|| ending(ReleasedBy::Caller))
+        let is_line = matches!(self.state, State::Line(_) | State::AtKeys(_));
+        is_line.then(|| ending(ReleasedBy::Caller))
     }
 
     /// Arms the deadline of what is being typed.

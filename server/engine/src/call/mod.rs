@@ -23,6 +23,7 @@ mod accept;
 mod across;
 mod announce;
 mod arrival;
+mod at_keys;
 #[allow(clippy::module_inception)]
 mod call;
 mod caller;

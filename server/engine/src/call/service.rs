@@ -38,6 +38,7 @@ impl Call {
         let serves = match &self.state {
             State::Connected(_) => side == Side::Agent,
             State::Line(line) => side == Side::Caller && line.lent_to.is_none(),
+            State::AtKeys(_) => side == Side::Caller,
             _ => false,
         };
         let consults = side == Side::Caller && self.consult_of.is_some();
@@ -56,7 +57,8 @@ impl Call {
     /// The next key has not come in time.
     pub fn keys_time_out(&mut self, step: &mut Step<'_, '_>) {
         self.keys_timer = None;
-        let caller = matches!(self.state, State::Line(_)) || self.consult_of.is_some();
+        let on_line = matches!(self.state, State::Line(_) | State::AtKeys(_));
+        let caller = on_line || self.consult_of.is_some();
         let side = if caller { Side::Caller } else { Side::Agent };
         let keys = self.leg_mut(side).and_then(|leg| leg.keys.as_mut());
         if let Some(pressed) = keys.map(|keys| keys.time_out()) {
@@ -73,6 +75,9 @@ impl Call {
         self.arm_keys(step, wait);
         match pressed {
             Pressed::Wait(_) => {}
+            Pressed::Relay(digits) if matches!(self.state, State::AtKeys(_)) => {
+                self.choose(step, &digits);
+            }
             Pressed::Relay(digits) => {
                 if matches!(self.state, State::Connected(_))
                     && let Some(other) = self.leg_mut(side.other())
@@ -102,7 +107,8 @@ impl Call {
         if matches!(self.state, State::Line(_)) {
             return self.rest_on_line(step);
         }
-        if let Some(leg) = self.leg_mut(side).filter(|leg| leg.holds) {
+        let rests = matches!(self.state, State::AtKeys(_));
+        if let Some(leg) = self.leg_mut(side).filter(|leg| leg.holds || rests) {
             leg.media.silence(step.cx.out);
         }
     }
@@ -114,6 +120,7 @@ impl Call {
         let (agent, talks) = match &self.state {
             State::Connected(Talk { agent: Some(agent), .. }) => (*agent, true),
             State::Line(line) => (line.agent, false),
+            State::AtKeys(attended) => (attended.agent, false),
             _ => return,
         };
         match feature {
@@ -123,11 +130,11 @@ impl Call {
             | Feature::EndWrapUp
             | Feature::SignOut => {
                 let said = change_state(step, agent, feature);
-                // A line that is signed out hears so when it ends.
-                let ends = !talks && said == "signed_out";
-                if !ends {
-                    self.tell(step, side, &[said]);
+                if !talks && said == "signed_out" {
+                    // A line that is signed out hears so when it ends.
+                    return self.attend_no_more(step, said);
                 }
+                self.tell(step, side, &[said]);
             }
             Feature::Hold if talks => self.hold_or_resume(step),
             Feature::HangUp if talks => {

@@ -77,7 +77,8 @@ fn sign_in(step: &mut Step<'_, '_>, agent: AgentRef, before: AgentState) -> &'st
     "signed_in"
 }
 
-fn name_of(state: AgentState) -> &'static str {
+/// The prompt that names a state.
+pub(crate) fn name_of(state: AgentState) -> &'static str {
     match state {
         AgentState::SignedOut => "signed_out",
         AgentState::Idle => "state_idle",

@@ -105,3 +105,71 @@ fn an_id_nobody_has_is_compared_with_nobodys_hash() {
     stranger.bye(&mut w);
     w.quiet();
 }
+
+/// An agent who is rung for its calls could change its state in a call alone: to take a break
+/// between two it had to wait for the next customer.
+#[test]
+fn an_agent_who_is_rung_calls_in_and_changes_its_state_by_keys() {
+    let mut w = World::new(sign_in_centre());
+    let (mut agent, leg) = calls_in(&mut w, "15557001");
+    tries(&mut w, leg, "1001", true);
+    w.press(leg, "2");
+    w.run(5_000);
+    agent.hung_up(&mut w);
+    for (keys, after) in [
+        ("*8", "busy chosen"),
+        ("*8*7", "idle"),
+        ("*9", "rest"),
+        ("", "rest"),
+        ("*7", "idle"),
+        ("*15*0#", "idle"),
+    ] {
+        let (mut agent, leg) = calls_in(&mut w, "15557001");
+        tries(&mut w, leg, "1001", true);
+        assert!(w.hears(leg).is_some(), "{keys}: its state");
+        for key in keys.as_bytes().chunks(2) {
+            w.press(leg, std::str::from_utf8(key).unwrap());
+            assert!(w.hears(leg).is_some(), "{keys}: it is told");
+            w.run(4_000);
+        }
+        agent.bye(&mut w);
+        assert_eq!(w.agent("1001"), after, "{keys}");
+    }
+    // Wrap-up is ended so, and nothing is offered while the telephone is in use.
+    let (mut agent, leg) = calls_in(&mut w, "15557001");
+    tries(&mut w, leg, "1001", true);
+    let mut customer = call(&mut w, "123451");
+    customer.answered(&mut w);
+    assert!(!w.was_sent(CARRIER, "INVITE"));
+    w.press(leg, "**");
+    assert_eq!(w.agent("1001"), "talking", "signed out when it has hung up");
+    w.run(5_000);
+    agent.hung_up(&mut w);
+    assert_eq!(w.agent("1001"), "signed_out");
+    w.run(5_000);
+    customer.hung_up(&mut w);
+    w.quiet();
+}
+
+/// Such an agent may still choose: hold the line from now on.
+#[test]
+fn an_agent_who_is_rung_calls_in_and_holds_the_line() {
+    let mut w = World::new(sign_in_centre());
+    let (mut agent, leg) = calls_in(&mut w, "15557001");
+    tries(&mut w, leg, "1001", true);
+    w.press(leg, "2");
+    w.run(5_000);
+    agent.hung_up(&mut w);
+    let (mut agent, leg) = calls_in(&mut w, "15557001");
+    tries(&mut w, leg, "1001", true);
+    w.press(leg, "*8");
+    w.press(leg, "1");
+    assert_eq!(w.agent("1001"), "idle", "whoever signs in wants calls");
+    let mut customer = call(&mut w, "123451");
+    customer.answered(&mut w);
+    w.run(5_000);
+    assert!(w.bridged() && !w.was_sent(CARRIER, "INVITE"));
+    customer.bye(&mut w);
+    agent.bye(&mut w);
+    w.quiet();
+}

@@ -50,6 +50,12 @@ impl Call {
                 self.caller.answer(step);
                 self.hold_the_line(step);
             }
+            Exit::AtKeys { employee_id, may_hold } => {
+                self.leave_queue_for_flow(step);
+                self.flow_is_over(step);
+                self.caller.answer(step);
+                self.attend(step, &employee_id, may_hold);
+            }
             transfer => self.transfer(step, flow, transfer),
         }
     }
