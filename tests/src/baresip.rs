@@ -1,4 +1,4 @@
-//! [`Baresip`]: an agent with baresip as its softphone, driven by its control port.
+//! [`Baresip`]: baresip as an agent's softphone, or as a caller, driven by its control port.
 //!
 //! baresip 1.0: it ends a call at the end of the file it plays, so the file is long; it has no
 //! player for a machine without sound, so what it hears goes to `aubridge` and is judged from a
