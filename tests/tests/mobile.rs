@@ -9,6 +9,7 @@ use hotline_tests::audio::Sound;
 use hotline_tests::baresip::{Baresip, Options};
 use hotline_tests::phone::{Call, SOON};
 use hotline_tests::rtp::{Rtp, sound};
+use hotline_tests::sip::sdp_of;
 use hotline_tests::sipp::Sipp;
 use hotline_tests::{Centre, Phone, s, within};
 use serde_json::json;
@@ -28,6 +29,7 @@ fn an_agent_signs_in_by_digits_holds_the_line_and_takes_three_calls() {
     let api = stage.server.api();
     let line = stage.signs_in("1");
     for n in 1..=3 {
+        stage.line.until_heard(f64::from(LINE_HZ));
         let mut call = stage.customer_calls();
         stage.line.until_heard(f64::from(CUSTOMER_HZ));
         assert!(hears(&stage.line, BEEP_HZ), "{n}: the agent is told of the call");
@@ -363,6 +365,41 @@ fn a_plain_phone_says_and_hears_its_state_by_star_codes() {
     dials(&mut phone, "*56", &["state_idle"], "idle");
 }
 
+/// A telephone that has no telephone-events: everything by tones, as from an old exchange.
+#[test]
+fn an_agent_whose_telephone_sends_tones_signs_in_and_the_customer_hears_none_of_its_codes() {
+    let mut stage = Stage::new(Wishes::default());
+    let api = stage.server.api();
+    let offer = sdp_of(stage.line.address, "sendrecv", &[(8, "PCMA")]);
+    let invite = stage.mobile.invitation("123459", &offer);
+    let mut line = stage.mobile.dial(invite);
+    let answer = stage.mobile.answered(&mut line);
+    assert_eq!(answer.payload_type("telephone-event"), None, "{answer:#?}");
+    stage.line.talk(line.audio.expect("an answer"), AGENT_HZ);
+    stage.line.press_in_band(&format!("1001#{}#", stage.pin));
+    stage.until_said(&stage.line, "sign_in_mode");
+    stage.line.press_in_band("1");
+    api.until_agent_is_within("1001", "idle", LATER);
+    let call = stage.customer_talks();
+    stage.forget();
+    stage.line.press_in_band("*1");
+    stage.near.until_heard(f64::from(HOLD_HZ));
+    stage.line.press_in_band("*1");
+    stage.near.until_heard(f64::from(AGENT_HZ));
+    stage.line.press_in_band("*6");
+    stage.customer.hung_up(&call, SOON);
+    assert_eq!(stage.near.keys_heard(EVENTS), "", "a code is not made an event");
+    let sounding = keys_in_band(&heard(&stage.near)) * 20;
+    // A tone is recognised when some of it has gone through.
+    println!("{sounding} ms of six keys of 100 ms are heard");
+    assert!(sounding <= 6 * 60, "{sounding} ms of six keys of 100 ms are heard");
+    api.until_agent_is("1001", "wrap_up");
+    stage.line.press_in_band("*0");
+    api.until_agent_is("1001", "idle");
+    assert_eq!(stage.mobile.hang_up(&mut line), 200);
+    api.until_agent_is("1001", "signed_out");
+}
+
 /// Every file below a directory.
 fn files(dir: &Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
@@ -393,7 +430,16 @@ fn a_pin_appears_nowhere() {
     stage.line.press("**", EVENTS);
     stage.mobile.hung_up(&line, LATER);
     let own = api.record(&line.id);
-    // And one who types its PIN where the ID is asked for, and a wrong ID.
+    // By INFO, which is a SIP message like others.
+    let mut by_info = stage.calls_in();
+    let keys = format!("1001#{pin}#");
+    stage.presses_by_info(&mut by_info, &keys);
+    stage.until_said(&stage.line, "sign_in_mode");
+    stage.presses_by_info(&mut by_info, "1");
+    api.until_agent_is_within("1001", "idle", LATER);
+    assert_eq!(stage.mobile.hang_up(&mut by_info), 200);
+    let by_info = api.record(&by_info.id);
+    // And one who types its PIN where the ID is asked for.
     let mut slip = stage.calls_in();
     tries(&stage, &pin, &pin, "sign_in_wrong");
     assert_eq!(stage.mobile.hang_up(&mut slip), 200);
@@ -401,7 +447,7 @@ fn a_pin_appears_nowhere() {
     assert_eq!(stage.near.keys_heard(EVENTS), "");
     assert_eq!(keys_in_band(&heard(&stage.near)), 0);
     let mut told = vec![api.read("agents/1001").to_string(), api.read("agents").to_string()];
-    for record in [&customer, &own, &slipped] {
+    for record in [&customer, &own, &by_info, &slipped] {
         let id = record["call"].to_string();
         let trace = api.read(&format!("calls/{}/trace", id.trim_matches('"'))).to_string();
         assert!(trace.contains("INVITE"), "{trace}");
@@ -414,6 +460,7 @@ fn a_pin_appears_nowhere() {
     told.push(log);
     for text in &told {
         assert!(!text.contains(&pin) && !single_digits(text).contains(&pin), "the PIN in {text}");
+        assert!(!text.contains("Signal="), "a key in {text}");
     }
     let mut found = Vec::new();
     files(stage.server.data_dir(), &mut found);
@@ -423,6 +470,8 @@ fn a_pin_appears_nowhere() {
         let bytes = std::fs::read(&path).unwrap_or_default();
         let is_there = bytes.windows(pin.len()).any(|window| window == pin.as_bytes());
         assert!(!is_there, "the PIN is in {}", path.display());
+        let has_keys = bytes.windows(7).any(|window| window == b"Signal=");
+        assert!(!has_keys, "keys are in {}", path.display());
     }
     assert_eq!(own["signed_in"], json!("1001"));
 }

@@ -19,6 +19,8 @@ pub const AGENT_HZ: u32 = 1_000;
 pub const CUSTOMER_HZ: u32 = 700;
 /// What the consulted colleague says.
 pub const COLLEAGUE_HZ: u32 = 1_300;
+/// What a line between calls hears.
+pub const LINE_HZ: u32 = 262;
 /// The queue's hold tone.
 pub const HOLD_HZ: u32 = 392;
 /// The payload type of the test's phones for RFC 4733.
@@ -113,6 +115,7 @@ fn centre(net: &Net, wishes: Wishes, pins: [&str; 2]) -> Centre {
         .object("trunk", &format!("{peers}\n{target}\n{}", wishes.trunk))
         .file("flows/sign_in.toml", flow)
         .file("tones/hold.wav", tone_file(HOLD_HZ))
+        .file("tones/line.wav", tone_file(LINE_HZ))
         .file("pins/1001", pins[0])
         .file("pins/1003", pins[1])
 }
@@ -154,6 +157,14 @@ impl Stage {
         }
         self.server.api().until_agent_is_within("1001", "idle", LATER);
         call
+    }
+
+    /// The agent's telephone presses keys by INFO, each when the one before was taken.
+    pub fn presses_by_info(&mut self, call: &mut Call, keys: &str) {
+        for key in keys.chars() {
+            let body = format!("Signal={key}\r\nDuration=100\r\n");
+            assert_eq!(self.mobile.info(call, "application/dtmf-relay", &body), 200, "{key}");
+        }
     }
 
     /// A customer calls and waits.
