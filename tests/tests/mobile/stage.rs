@@ -54,6 +54,8 @@ pub struct Stage {
 pub struct Wishes {
     /// Keys of the tenant's `single_phone`, beginning with a comma.
     pub single_phone: &'static str,
+    /// A further setting of the tenant.
+    pub tenant: &'static str,
     /// Keys of the trunk, as lines.
     pub trunk: &'static str,
     /// Wrap-up of the queue, in s.
@@ -64,7 +66,7 @@ pub struct Wishes {
 
 impl Default for Wishes {
     fn default() -> Wishes {
-        Wishes { single_phone: "", trunk: "", wrap_up_s: 60, rung_at: 0 }
+        Wishes { single_phone: "", tenant: "", trunk: "", wrap_up_s: 60, rung_at: 0 }
     }
 }
 
@@ -104,6 +106,7 @@ fn centre(net: &Net, wishes: Wishes, pins: [&str; 2]) -> Centre {
     Centre::new("alpha")
         .setting("languages = [\"en\", \"zh\", \"es\"]")
         .setting(&single_phone)
+        .setting(wishes.tenant)
         .queue("support", &queue)
         .queue("second", "wrap_up_s = 60\noffer_time_s = 20")
         .route("12345", "1", "support")
