@@ -71,6 +71,11 @@ pub(crate) enum Across {
         /// The consultation.
         child: u32,
     },
+    /// No RTP came from a line while it was lent: nobody is there any more.
+    LineSilent {
+        /// The line.
+        line: u32,
+    },
     /// A line's agent has signed in elsewhere.
     TakenOver {
         /// The line.
@@ -101,6 +106,10 @@ impl Calls {
             Across::TakenOver { line } => {
                 let ending = Ending::of(ReleaseReason::NormalClearing);
                 self.with(cx, line, |call, step| call.end_line(step, "signed_out", ending));
+            }
+            Across::LineSilent { line } => {
+                let ending = Ending::of(ReleaseReason::MediaSilent);
+                self.with(cx, line, |call, step| call.release(step, ending, None));
             }
             Across::NowWith { line, call: holder } => {
                 self.with(cx, line, |call, _| {

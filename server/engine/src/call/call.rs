@@ -16,6 +16,7 @@
 //! moment that routing needs to say `AgentUnavailable`. Every state has a deadline
 //! ([`Call::deadline_passed`]), so that no call can be stuck.
 
+use super::across::Across;
 use super::announce::{Announcement, PLAY_SLACK, standard_prompt};
 use super::at_keys::AtKeys;
 use super::caller::CallerSide;
@@ -627,11 +628,16 @@ impl Call {
         if leg.held {
             return;
         }
+        let line = leg.home;
         match self.state {
             State::Offered(_) if side == Side::Agent => {
                 self.offer_fails(step, OfferFailure::NoAnswer);
             }
             _ => self.release(step, Ending::of(ReleaseReason::MediaSilent), None),
+        }
+        if let Some(line) = line {
+            // It is said once: the line, when it has its leg back, would never hear of it.
+            step.index.across.push_back(Across::LineSilent { line });
         }
     }
 

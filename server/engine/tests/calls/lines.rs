@@ -266,6 +266,39 @@ fn a_line_that_is_cut_during_a_call_ends_it() {
     }
 }
 
+/// The packets stop and nobody says BYE. A dead line must not answer the next customer.
+#[test]
+fn a_line_that_falls_silent_is_cut_at_rest_in_a_call_and_while_its_agent_consults() {
+    for cut_line in [CutLine::BeRung, CutLine::SignedOut] {
+        let mut config = sign_in_centre();
+        config.single_phone.cut_line = cut_line;
+        let rung = cut_line == CutLine::BeRung;
+        let (mut w, mut agent, line) = on_line(config.clone());
+        w.silent(line);
+        agent.hung_up(&mut w);
+        assert_eq!(w.agent("1001"), if rung { "idle" } else { "signed_out" });
+        w.quiet();
+
+        let (mut w, mut agent, line, mut customer, _) = talks(config.clone());
+        w.silent(line);
+        customer.hung_up(&mut w);
+        agent.hung_up(&mut w);
+        assert_eq!(w.agent("1001"), if rung { "wrap_up" } else { "signed_out" });
+        w.quiet();
+
+        let (mut w, mut agent, line, mut customer, _) = with_colleague(config);
+        w.press(line, "*21002#");
+        rings(&mut w, 12).answer(&mut w);
+        w.run(1_000);
+        w.silent(line);
+        hung_up(&mut w, 12);
+        customer.hung_up(&mut w);
+        agent.hung_up(&mut w);
+        assert_eq!(w.agent("1001"), if rung { "wrap_up" } else { "signed_out" });
+        w.quiet();
+    }
+}
+
 #[test]
 fn a_line_cut_while_it_hears_whose_call_it_is_leaves_the_caller_in_its_place() {
     let mut config = sign_in_centre();
