@@ -184,6 +184,7 @@ impl Phone {
                     Exit::Agent(agent) => format!("to agent {agent}"),
                     Exit::Number { number, trunk } => format!("to {number} by {trunk}"),
                     Exit::HoldTheLine { employee_id } => format!("{employee_id} holds"),
+                    Exit::AtKeys { employee_id, .. } => format!("{employee_id} at its keys"),
                     Exit::Release { cause } => format!("release {cause}"),
                     Exit::Fault(why) => format!("fault: {why}"),
                 }
