@@ -148,27 +148,67 @@ impl Call {
     /// What the flow may know of the call now.
     fn facts(&self, step: &Step<'_, '_>, place: Place, began: Mono) -> Facts {
         let record = &self.record;
-        let mut facts = Facts {
+        let (queue, position, agents, waited_s) = self.standing(step, place, began);
+        Facts {
             caller: self.presented.clone().unwrap_or_default(),
             dialled: record.dialled.clone(),
             access_code: record.access_code.clone().unwrap_or_default(),
             extension_code: record.extension_code.clone().unwrap_or_default(),
             language: self.language.clone(),
             data: record.data.clone(),
-            ..Facts::default()
-        };
-        if !matches!(place, Place::Waiting | Place::Suspended) {
-            return facts;
+            queue: queue.to_owned(),
+            position,
+            agents,
+            waited_s,
         }
-        if let Some((queue, position)) = step.cx.routing.position(self.call_ref()) {
-            facts.queue = step.queue_name(queue);
-            facts.position = position;
-            let status = step.cx.routing.queue_status(queue);
-            facts.agents = status.map_or(0, |status| status.signed_in);
-            let waited_s = step.cx.now.mono.since(began).as_secs();
-            facts.waited_s = u32::try_from(waited_s).unwrap_or(u32::MAX);
+    }
+
+    /// Whether what the flow was told of the call still holds: asked at each of its inputs, so
+    /// without a copy of all that is known.
+    fn is_up_to_date(&self, step: &Step<'_, '_>, flow: &Running) -> bool {
+        let Facts {
+            caller,
+            dialled,
+            access_code,
+            extension_code,
+            language,
+            data,
+            queue,
+            position,
+            agents,
+            waited_s,
+        } = &flow.facts;
+        let record = &self.record;
+        let text =
+            |text: &Option<String>, told: &String| text.as_deref().unwrap_or_default() == told;
+        (queue.as_str(), *position, *agents, *waited_s)
+            == self.standing(step, flow.place, flow.began)
+            && text(&self.presented, caller)
+            && *dialled == record.dialled
+            && text(&record.access_code, access_code)
+            && text(&record.extension_code, extension_code)
+            && *language == self.language
+            && *data == record.data
+    }
+
+    /// The queue that the caller waits in, the position, agents signed in, seconds waited.
+    fn standing<'s>(
+        &self,
+        step: &'s Step<'_, '_>,
+        place: Place,
+        began: Mono,
+    ) -> (&'s str, u32, u32, u32) {
+        let routing = &*step.cx.routing;
+        let waits = matches!(place, Place::Waiting | Place::Suspended);
+        match waits.then(|| routing.position(self.call_ref())).flatten() {
+            Some((queue, position)) => {
+                let name = routing.queue_settings(queue).map_or("", |queue| queue.name.as_str());
+                let agents = routing.queue_status(queue).map_or(0, |status| status.signed_in);
+                let waited_s = step.cx.now.mono.since(began).as_secs();
+                (name, position, agents, u32::try_from(waited_s).unwrap_or(u32::MAX))
+            }
+            None => ("", 0, 0, 0),
         }
-        facts
     }
 
     /// Where the flow stands, if one runs.
@@ -266,10 +306,9 @@ impl Call {
                 let why = format!("flow {:?} does not come to rest", flow.name);
                 return self.flow_exits(step, flow, hotline_ivr::run::io::Exit::Fault(why));
             }
-            let facts = self.facts(step, flow.place, flow.began);
-            if facts != flow.facts {
-                flow.facts = facts.clone();
-                flow.run.handle(step.cx.now, Input::Changed(facts));
+            if !self.is_up_to_date(step, &flow) {
+                flow.facts = self.facts(step, flow.place, flow.began);
+                flow.run.handle(step.cx.now, Input::Changed(flow.facts.clone()));
             }
             flow.run.handle(step.cx.now, answer);
         }
