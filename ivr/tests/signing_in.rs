@@ -50,6 +50,23 @@ fn an_agent_types_id_and_pin_and_chooses_to_be_rung_or_to_hold() {
 }
 
 #[test]
+fn an_agent_who_is_rung_already_leaves_for_its_keys_unless_the_line_is_to_be_held() {
+    for (mode, last, may_hold) in [
+        ("ask", "1001 at its keys", Some(true)),
+        ("be_rung", "1001 at its keys", Some(false)),
+        ("hold_the_line", "sign in 1001 true", None),
+    ] {
+        let next = "next = \"bye\"";
+        let mut phone = Phone::call(&SIGN_IN.replace(next, &format!("{next}\nmode = {mode:?}")));
+        phone.perform("! 1001# ! 24681357#");
+        phone.answer(Done::VerifiedRung);
+        assert_eq!(phone.told().last(), Some(&last), "{mode}");
+        let employee_id = String::from("1001");
+        assert_eq!(phone.exit, may_hold.map(|may_hold| Exit::AtKeys { employee_id, may_hold }));
+    }
+}
+
+#[test]
 fn three_tries_and_it_is_over_and_a_lock_ends_it_at_once() {
     let mut phone = Phone::call(SIGN_IN);
     for _ in 0..3 {
