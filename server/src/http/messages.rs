@@ -1,4 +1,4 @@
-//! `/api/v1/messages`: what callers have left, and its audio.
+//! `/api/v1/messages`: what callers have left, its audio, and throwing it away.
 
 use super::Api;
 use super::problem::Problem;
@@ -30,12 +30,11 @@ pub async fn list(
     let last_us = i64::from(query.last_s.unwrap_or(7 * 86_400)) * 1_000_000;
     let since = Wall(crate::clock::Clock.wall().0 - last_us);
     let limit = query.limit.unwrap_or(crate::store::ROWS_MAX);
-    let rows = api.store.messages(partition, limit.min(crate::store::ROWS_MAX)).await;
+    let limit = limit.min(crate::store::ROWS_MAX);
+    let rows = api.store.messages(partition, query.mailbox.as_deref(), since, limit).await;
     let rows = rows.map_err(|error| Problem::internal(&error))?;
-    let wanted = |mailbox: &str| query.mailbox.as_deref().is_none_or(|name| name == mailbox);
     let shown: Vec<_> = rows
         .iter()
-        .filter(|row| row.at >= since && wanted(&row.mailbox))
         .map(|row| {
             json!({
                 "recording": row.recording.to_string(), "mailbox": row.mailbox, "call": row.call,
@@ -47,16 +46,18 @@ pub async fn list(
     Ok(Json(json!({ "messages": shown })))
 }
 
+fn missing(recording: u64) -> Problem {
+    let text = format!("message {recording}: there is none, or its audio is gone");
+    Problem::new(StatusCode::NOT_FOUND, "message_not_found", text)
+}
+
 pub async fn audio(
     State(api): State<Api>,
     Path(recording): Path<u64>,
     Query(scope): Query<Scope>,
 ) -> Result<Response, Problem> {
     let partition = api.tenant(scope.tenant.as_deref())?;
-    let missing = || {
-        let text = format!("message {recording}: there is none, or its audio is gone");
-        Problem::new(StatusCode::NOT_FOUND, "message_not_found", text)
-    };
+    let missing = || missing(recording);
     let known = api.store.has_message(partition, recording).await;
     if !known.map_err(|error| Problem::internal(&error))? {
         return Err(missing());
@@ -65,4 +66,30 @@ pub async fn audio(
     let read = tokio::task::spawn_blocking(move || std::fs::read(file)).await;
     let audio = read.map_err(|error| Problem::internal(&error))?.map_err(|_| missing())?;
     Ok(([(header::CONTENT_TYPE, "audio/wav")], audio).into_response())
+}
+
+/// `DELETE`: the audio, then the row, so that what fails half-way can be tried again.
+pub async fn delete(
+    State(api): State<Api>,
+    Path(recording): Path<u64>,
+    Query(scope): Query<Scope>,
+) -> Result<StatusCode, Problem> {
+    let partition = api.tenant(scope.tenant.as_deref())?;
+    api.node.projected().await;
+    let known = api.store.has_message(partition, recording).await;
+    if !known.map_err(|error| Problem::internal(&error))? {
+        return Err(missing(recording));
+    }
+    let file = api.centres.lock().await.message_file(partition, recording);
+    let removed = tokio::task::spawn_blocking(move || match std::fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    });
+    let removed = removed.await.map_err(|error| Problem::internal(&error))?;
+    removed.map_err(|error| Problem::internal(&error))?;
+    let deleted = api.store.delete_message(partition, recording).await;
+    match deleted.map_err(|error| Problem::internal(&error))? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(missing(recording)),
+    }
 }

@@ -138,7 +138,7 @@ pub fn router(api: Api) -> Router {
         .route("/flows/{name}/versions/{version}", get(flows::version))
         .route("/flows/{name}/compare", get(flows::compare))
         .route("/messages", get(messages::list))
-        .route("/messages/{recording}", get(messages::audio))
+        .route("/messages/{recording}", get(messages::audio).delete(messages::delete))
         .route("/working-times", get(flows::working_times))
         .route("/calls", get(calls::list))
         .route("/calls/{call}", get(calls::one).delete(calls::release))

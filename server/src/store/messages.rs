@@ -5,7 +5,7 @@
 
 use super::{Store, StoreError};
 use hotline_base::{Partition, Redacted, Wall};
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
 
 /// A message that was left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,20 +27,24 @@ pub struct MessageRow {
 }
 
 impl Store {
-    /// The messages left in a tenant's boxes, newest first.
+    /// The messages left since a time in one box of a tenant, or in all, newest first.
     pub async fn messages(
         &self,
         partition: Partition,
+        mailbox: Option<&str>,
+        since: Wall,
         limit: u32,
     ) -> Result<Vec<MessageRow>, StoreError> {
-        let rows = sqlx::query(
+        let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
             "SELECT recording, call, mailbox, caller, at_us, duration_ms FROM message \
-             WHERE partition = ? ORDER BY at_us DESC, recording DESC LIMIT ?",
-        )
-        .bind(i64::from(partition.0))
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await?;
+             WHERE partition = ",
+        );
+        query.push_bind(i64::from(partition.0)).push(" AND at_us >= ").push_bind(since.0);
+        if let Some(mailbox) = mailbox {
+            query.push(" AND mailbox = ").push_bind(mailbox);
+        }
+        query.push(" ORDER BY at_us DESC, recording DESC LIMIT ").push_bind(i64::from(limit));
+        let rows = query.build().fetch_all(&self.pool).await?;
         let message = |row: &sqlx::sqlite::SqliteRow| MessageRow {
             partition,
             recording: row.get::<i64, _>(0) as u64,
@@ -63,6 +67,16 @@ impl Store {
             .fetch_optional(&self.pool)
             .await?;
         Ok(row.is_some())
+    }
+
+    /// Forgets a message; `false` when there is none of this name. Its audio is removed before.
+    pub async fn delete_message(&self, of: Partition, recording: u64) -> Result<bool, StoreError> {
+        let done = sqlx::query("DELETE FROM message WHERE partition = ? AND recording = ?")
+            .bind(i64::from(of.0))
+            .bind(recording as i64)
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected() > 0)
     }
 }
 

@@ -107,9 +107,43 @@ fn a_message_comes_out_of_the_journal_once() {
             projection.apply(0, event, &mut batch);
             store.write(&batch).await.unwrap();
         }
-        let messages = store.messages(Partition(1), 10).await.unwrap();
+        let messages = store.messages(Partition(1), None, Wall(0), 10).await.unwrap();
         assert_eq!(messages.len(), 1);
         assert_eq!((messages[0].recording, messages[0].duration_ms), (1 << 40, 4_000));
-        assert!(store.messages(Partition(2), 10).await.unwrap().is_empty());
+        assert!(store.messages(Partition(2), None, Wall(0), 10).await.unwrap().is_empty());
+    });
+}
+
+/// Box and time were looked at behind the limit: a busy box hid the messages of all others.
+#[test]
+fn messages_are_counted_after_box_and_time_and_a_deleted_one_is_gone() {
+    let message = |recording: u64, mailbox: &str| messages::MessageRow {
+        partition: Partition(1),
+        recording,
+        call: "1-1-1".into(),
+        mailbox: mailbox.into(),
+        caller: hotline_base::Redacted::new("15550001".into()),
+        at: Wall::from_s(recording as i64),
+        duration_ms: 4_000,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let store = store(&dir).await;
+        let busy = (10..60).map(|number| message(number, "sales"));
+        let messages = [message(1, "night"), message(2, "night")].into_iter().chain(busy).collect();
+        store.write(&Batch { messages, ..Batch::default() }).await.unwrap();
+        let found = async |mailbox: Option<&str>, since_s: i64, limit: u32| {
+            let found =
+                store.messages(Partition(1), mailbox, Wall::from_s(since_s), limit).await.unwrap();
+            found.iter().map(|row| row.recording).collect::<Vec<_>>()
+        };
+        assert_eq!(found(Some("night"), 0, 10).await, [2, 1]);
+        assert_eq!(found(Some("night"), 2, 10).await, [2]);
+        assert_eq!(found(None, 58, 10).await, [59, 58]);
+        assert_eq!(found(None, 0, 1).await, [59]);
+        assert!(!store.delete_message(Partition(2), 2).await.unwrap(), "somebody else's");
+        assert!(store.delete_message(Partition(1), 2).await.unwrap());
+        assert!(!store.delete_message(Partition(1), 2).await.unwrap());
+        assert_eq!(found(Some("night"), 0, 10).await, [1]);
     });
 }
