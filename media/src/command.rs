@@ -4,6 +4,8 @@
 //! is stale (an older generation) is dropped by whoever receives it. Every [`Command::Play`] ends
 //! in exactly one [`Event::PlayEnded`].
 
+mod shown;
+
 use hotline_base::Partition;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -100,7 +102,7 @@ pub enum PlayItem {
 }
 
 /// An order to a worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Opens a leg on a granted port. Nothing is sent until `SetRemote`.
     Open {
@@ -190,6 +192,8 @@ pub enum Command {
         recording: RecordingId,
         /// Longest, in ms.
         max_ms: u32,
+        /// Shortest that is kept, in ms: of less, nothing is.
+        min_ms: u32,
         /// End it after so much silence, in ms, which is cut off; 0 never.
         silence_ms: u32,
         /// End it at the first of these digits (`0-9*#A-D`), which is cut off; empty for none.
@@ -222,7 +226,7 @@ pub enum Command {
 }
 
 /// What a worker reports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// Ports ready to be used; sent in batches at start and after their rest.
     Granted {

@@ -39,6 +39,8 @@ pub struct Piece {
     pub partition: Partition,
     /// Which.
     pub recording: RecordingId,
+    /// Shortest recording that is kept, in ms.
+    pub min_ms: u32,
     /// 16-bit samples at 8 kHz; none in the first piece, which says that the recording begins.
     pub samples: Vec<i16>,
 }
@@ -48,6 +50,8 @@ pub struct Piece {
 pub struct Ends {
     /// Longest, in ms.
     pub max_ms: u32,
+    /// Shortest that is kept, in ms.
+    pub min_ms: u32,
     /// After so much silence, in ms; 0 never.
     pub silence_ms: u32,
     /// At one of these digits.
@@ -60,6 +64,7 @@ pub struct Recording {
     partition: Partition,
     recording: RecordingId,
     begun: Mono,
+    min_ms: u32,
     max: u64,
     silence: u64,
     /// Bit `n`: event code `n` ends it.
@@ -93,6 +98,7 @@ impl Recording {
             partition,
             recording,
             begun: now,
+            min_ms: ends.min_ms,
             max: u64::from(ends.max_ms) * 8,
             silence: u64::from(ends.silence_ms) * 8,
             stop_on: events_of(&ends.stop_on),
@@ -112,7 +118,7 @@ impl Recording {
     /// What says that it begins.
     pub fn first_piece(&self, leg: LegRef) -> Piece {
         let (partition, recording) = (self.partition, self.recording);
-        Piece { leg, partition, recording, samples: Vec::new() }
+        Piece { leg, partition, recording, min_ms: self.min_ms, samples: Vec::new() }
     }
 
     /// Takes a packet's audio in, decoded.
@@ -237,7 +243,7 @@ mod tests {
     const ID: RecordingId = RecordingId(9);
 
     fn begin(max_ms: u32, silence_ms: u32) -> Recording {
-        let ends = Ends { max_ms, silence_ms, stop_on: "#".into() };
+        let ends = Ends { max_ms, min_ms: 0, silence_ms, stop_on: "#".into() };
         Recording::new(Mono(0), Partition(3), ID, &ends)
     }
 

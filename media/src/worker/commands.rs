@@ -43,8 +43,8 @@ impl Worker {
                 }
             }
             Command::SetDigits { leg, relay, in_band } => self.set_digits(leg, relay, in_band),
-            Command::Record { leg, partition, recording, max_ms, silence_ms, stop_on } => {
-                let ends = Ends { max_ms, silence_ms, stop_on };
+            Command::Record { leg, partition, recording, max_ms, min_ms, silence_ms, stop_on } => {
+                let ends = Ends { max_ms, min_ms, silence_ms, stop_on };
                 self.record(now.mono, leg, (partition, recording), &ends);
             }
             Command::StopRecord { leg, recording } => {

@@ -13,7 +13,6 @@
 
 use crate::runtime::{Engines, Mail};
 use crossbeam_channel::{Receiver, Sender};
-use hotline_base::Partition;
 use hotline_media::command::{Event, LegRef, RecordEnd, RecordingId};
 use hotline_media::recording::Piece;
 use std::collections::BTreeMap;
@@ -30,6 +29,10 @@ use std::time::Duration;
 const PIECES_MAX: usize = 4_096;
 /// How long an engine that has no room for a letter is asked again, in ms.
 const POST_MS_MAX: u32 = 5_000;
+/// No message is begun when less is free on the disk, in bytes: the journal and the store come first.
+const FREE_BYTES_MIN: u64 = 64 * 1024 * 1024;
+/// No message is begun when a tenant's take up more, in bytes: about 74 hours.
+const TENANT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 const HEADER_BYTES: u32 = 44;
 const RATE_HZ: u32 = 8_000;
 
@@ -71,6 +74,7 @@ impl Recorder {
             stopping: Arc::clone(&stopping),
             failing,
             files: BTreeMap::new(),
+            room: Room { free_min: FREE_BYTES_MIN, tenant_max: TENANT_BYTES_MAX },
         };
         let thread = std::thread::Builder::new().name(name).spawn(move || writer.run())?;
         Ok((Recorder { letters, pieces, failed, stopping }, thread))
@@ -108,17 +112,48 @@ struct Wav {
     file: File,
     path: PathBuf,
     samples: u32,
+    /// Shortest that is kept, in ms.
+    min_ms: u32,
     failed: bool,
 }
 
+/// What must be left before a message is begun, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    free_min: u64,
+    tenant_max: u64,
+}
+
+impl Room {
+    /// `Err` when there is none for another message in a tenant's folder.
+    fn check(self, folder: &Path) -> io::Result<()> {
+        let free = crate::net::free_bytes(folder)?;
+        if free < self.free_min {
+            let why = format!("only {free} bytes are free; {} must be", self.free_min);
+            return Err(io::Error::new(io::ErrorKind::StorageFull, why));
+        }
+        let files = fs::read_dir(folder)?.flatten();
+        let taken: u64 = files.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+        if taken >= self.tenant_max {
+            let why = format!(
+                "the tenant's messages take up {taken} bytes; {} is the most: delete some",
+                self.tenant_max
+            );
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, why));
+        }
+        Ok(())
+    }
+}
+
 impl Wav {
-    fn create(folder: &Path, partition: Partition, recording: RecordingId) -> io::Result<Wav> {
-        let folder = folder.join(partition.0.to_string());
+    fn create(folder: &Path, first: &Piece, room: Room) -> io::Result<Wav> {
+        let folder = folder.join(first.partition.0.to_string());
         fs::create_dir_all(&folder)?;
-        let path = folder.join(format!("{}.wav", recording.0));
+        room.check(&folder)?;
+        let path = folder.join(format!("{}.wav", first.recording.0));
         // Numbers never come again: what is there already is somebody's message.
         let file = File::options().write(true).create_new(true).open(&path)?;
-        let wav = Wav { file, path, samples: 0, failed: false };
+        let wav = Wav { file, path, samples: 0, min_ms: first.min_ms, failed: false };
         wav.write_header()?;
         Ok(wav)
     }
@@ -151,10 +186,11 @@ impl Wav {
         self.file.write_all_at(&header, 0)
     }
 
-    /// Keeps the first samples; a file without any is removed. How many ms there are.
+    /// Keeps the first samples; a file with none, or too few, is removed: nobody would hear of it.
+    /// How many ms are kept.
     fn finish(mut self, duration_ms: u32) -> io::Result<u32> {
         self.samples = self.samples.min(duration_ms.saturating_mul(RATE_HZ / 1_000));
-        if self.samples == 0 {
+        if self.samples == 0 || self.samples / (RATE_HZ / 1_000) < self.min_ms {
             fs::remove_file(&self.path)?;
             return Ok(0);
         }
@@ -174,6 +210,7 @@ struct Writer {
     stopping: Arc<AtomicBool>,
     failing: Sender<(LegRef, RecordingId)>,
     files: BTreeMap<(LegRef, RecordingId), Wav>,
+    room: Room,
 }
 
 impl Writer {
@@ -200,7 +237,7 @@ impl Writer {
             Some(wav) => wav.append(&piece.samples),
             // Its file could not be made.
             None if !piece.samples.is_empty() => return,
-            None => Wav::create(&self.folder, piece.partition, piece.recording).map(|wav| {
+            None => Wav::create(&self.folder, piece, self.room).map(|wav| {
                 self.files.insert(key, wav);
             }),
         };
@@ -259,6 +296,7 @@ impl Writer {
 mod tests {
     use super::*;
     use crate::runtime::{EngineHandle, Inbox};
+    use hotline_base::Partition;
 
     const LEG: LegRef = LegRef { worker: 0, leg: 4, generation: 1 };
     const ID: RecordingId = RecordingId(77);
@@ -273,12 +311,14 @@ mod tests {
             stopping: Arc::default(),
             failing: crossbeam_channel::unbounded().0,
             files: BTreeMap::new(),
+            room: Room { free_min: 0, tenant_max: u64::MAX },
         };
         (writer, inbox)
     }
 
     fn piece(samples: &[i16]) -> Piece {
-        Piece { leg: LEG, partition: Partition(3), recording: ID, samples: samples.to_vec() }
+        let samples = samples.to_vec();
+        Piece { leg: LEG, partition: Partition(3), recording: ID, min_ms: 200, samples }
     }
 
     fn recorded(duration_ms: u32, reason: RecordEnd) -> Event {
@@ -318,6 +358,46 @@ mod tests {
         let silence = recorded(0, RecordEnd::Silence);
         assert_eq!(writer.complete(silence.clone()), silence);
         assert!(!folder.path().join("3/77.wav").exists());
+    }
+
+    /// The engine throws away what is too short; its file stayed for ever, in nobody's list.
+    #[test]
+    fn what_is_shorter_than_it_must_be_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("3/77.wav");
+        for (said_ms, kept_ms) in [(199, 0), (200, 200)] {
+            let (mut writer, _inbox) = writer(folder.path());
+            writer.write(&piece(&[]));
+            writer.write(&piece(&[7; 1600]));
+            let told = writer.complete(recorded(said_ms, RecordEnd::Stopped));
+            assert_eq!(told, recorded(kept_ms, RecordEnd::Stopped));
+            assert_eq!(path.exists(), kept_ms > 0);
+        }
+    }
+
+    #[test]
+    fn nothing_is_recorded_without_room_on_the_disk_or_of_the_tenant() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("3")).unwrap();
+        fs::write(folder.path().join("3/1.wav"), [0; 1_000]).unwrap();
+        let plenty = Room { free_min: 0, tenant_max: 1_001 };
+        for (room, expected_ms) in [
+            (Room { free_min: u64::MAX, ..plenty }, 0),
+            (Room { tenant_max: 1_000, ..plenty }, 0),
+            (plenty, 200),
+        ] {
+            let (mut writer, _inbox) = writer(folder.path());
+            let (failing, failed) = crossbeam_channel::unbounded();
+            writer.failing = failing;
+            writer.room = room;
+            writer.write(&piece(&[]));
+            writer.write(&piece(&[7; 1600]));
+            let reason = if expected_ms == 0 { RecordEnd::Failed } else { RecordEnd::Stopped };
+            let told = writer.complete(recorded(200, RecordEnd::Stopped));
+            assert_eq!(told, recorded(expected_ms, reason), "{room:?}");
+            assert_eq!(failed.try_iter().count(), usize::from(expected_ms == 0));
+            assert_eq!(folder.path().join("3/77.wav").exists(), expected_ms > 0);
+        }
     }
 
     /// The disk fills up in the middle of a message: what is there is kept, the worker is told

@@ -137,6 +137,7 @@ fn a_message_is_complete_when_its_end_is_told() {
         partition: Partition(3),
         recording,
         max_ms: 60_000,
+        min_ms: 0,
         silence_ms: 0,
         stop_on: String::new(),
     });

@@ -1,5 +1,6 @@
 //! The system calls that std does not offer: datagrams with their local address, their time of
-//! arrival and their ICMP errors, the limit of descriptors, and the mode of new files.
+//! arrival and their ICMP errors, the limit of descriptors, the mode of new files, and the room on a
+//! disk.
 //!
 //! This is the one module with unsafe code. What every block relies on: the kernel writes only
 //! into the buffers a `msghdr` names, up to the lengths it names; all of them are local variables
@@ -8,10 +9,13 @@
 
 use hotline_base::Wall;
 use socket2::SockAddr;
+use std::ffi::CString;
 use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Room for the control messages asked for, errors included.
 const CONTROL_BYTES: usize = 512;
@@ -206,6 +210,21 @@ fn write_control<T: Copy>(control: &mut Control, level: i32, kind: i32, data: T)
 pub fn keep_files_private() -> u32 {
     // SAFETY: the call takes a number, touches no memory and cannot fail.
     unsafe { libc::umask(0o077) }
+}
+
+/// Bytes that this user may still write to the file system of a path.
+///
+/// # Errors
+/// The path is not there, or the kernel refuses.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: all zero is a value of this struct of numbers.
+    let mut found: libc::statvfs = unsafe { mem::zeroed() };
+    // SAFETY: the path ends in a zero byte, the struct is alive and of the type the call fills.
+    if unsafe { libc::statvfs(path.as_ptr(), &raw mut found) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 /// Raises the soft limit of open descriptors to the hard one; gives the limit in force.

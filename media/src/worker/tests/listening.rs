@@ -40,6 +40,7 @@ fn record(bed: &mut Bed, number: u32, id: u64, max_ms: u32) {
         partition: Partition(3),
         recording: RecordingId(id),
         max_ms,
+        min_ms: 0,
         silence_ms: 0,
         stop_on: "#".into(),
     });

@@ -134,6 +134,7 @@ proptest! {
                         partition: Partition(1),
                         recording: RecordingId(records),
                         max_ms: ms,
+                        min_ms: 0,
                         silence_ms: ms / 2,
                         stop_on: "5".into(),
                     });

@@ -189,6 +189,7 @@ impl Call {
             partition: self.id.partition,
             recording: id,
             max_ms: recording.max_s.saturating_mul(1_000),
+            min_ms: recording.min_s.saturating_mul(1_000),
             silence_ms: recording.silence_s.saturating_mul(1_000),
             stop_on: recording.stop_on.clone(),
         };
