@@ -2,19 +2,22 @@
 
 use crate::flows;
 use crate::media::PROMPT_MS;
+use crate::peers::SERVER;
 use crate::seed::{Dice, Plan};
-use hotline_base::Partition;
+use hotline_base::{Partition, Redacted};
 use hotline_engine::config::{
-    DigestAlgorithm, Directory, FIRST_PROMPT, Prompt, Softphone, TenantConfig, TenantLimits, Trunk,
+    CutLine, DigestAlgorithm, Directory, FIRST_PROMPT, Mobile, Prompt, SinglePhone, Softphone,
+    TenantConfig, TenantLimits, Trunk,
 };
 use hotline_ivr::program::Flows;
 use hotline_media::command::AssetId;
 use hotline_routing::config::{
-    AccessCode, Agent, AnnounceOnAnswer, AnswerSupervision, CalledRoute, Destination, Distribution,
-    LostRegistration, Policy, Skill, SkillQueue, WaitMethod,
+    AccessCode, Agent, AgentRole, AnnounceOnAnswer, AnswerMode, AnswerSupervision, CalledRoute,
+    Destination, Distribution, LostRegistration, Policy, Skill, SkillQueue, WaitMethod,
 };
 use hotline_sip::digest::ha1;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// The password of every phone.
@@ -42,6 +45,12 @@ const PROMPTS: &[&str] = &[
 pub const EXTENSIONS: &[(&str, u8)] =
     &[("", 0), ("1", 0), ("2", 0), ("3", 5), ("4", 0), ("5", 0), ("6", 0), ("7", 0)];
 
+/// The extension behind the access code by which agents sign in.
+pub const SIGN_IN: &str = "8";
+
+/// What all PINs begin with: long enough not to be anywhere by chance.
+pub const PIN_BEGINS: &str = "8301477265";
+
 /// The priority of calls with this extension code.
 pub fn priority_of(extension: Option<&str>) -> u8 {
     let extension = extension.unwrap_or_default();
@@ -64,6 +73,9 @@ pub struct Tenant {
     /// Its partition.
     pub partition: Partition,
     agents: u32,
+    mobiles: u32,
+    cut_line: CutLine,
+    by_hand: bool,
     agent_missing: bool,
     queue_missing: bool,
     password_changed: bool,
@@ -92,6 +104,9 @@ impl Centre {
             .map(|number| Tenant {
                 partition: Partition(number + 1),
                 agents: plan.agents,
+                mobiles: plan.mobiles,
+                cut_line: if dice.percent(50) { CutLine::BeRung } else { CutLine::SignedOut },
+                by_hand: dice.percent(20),
                 agent_missing: false,
                 queue_missing: false,
                 password_changed: false,
@@ -122,6 +137,31 @@ impl Centre {
     /// Employee IDs of a tenant's agents; equal in all tenants.
     pub fn employee_id(agent: u32) -> String {
         format!("{}", 1001 + agent)
+    }
+
+    /// Employee IDs of its agents who have nothing but a mobile.
+    pub fn mobile_id(agent: u32) -> String {
+        format!("{}", 2001 + agent)
+    }
+
+    /// The number of such a mobile.
+    pub fn mobile_number(tenant: u32, agent: u32) -> String {
+        format!("155570{tenant}{agent}")
+    }
+
+    /// The PIN of such an agent.
+    pub fn pin(tenant: u32, agent: u32) -> String {
+        format!("{PIN_BEGINS}{tenant}{agent}")
+    }
+
+    /// A number outside, behind a tenant's trunk.
+    pub fn outside_number(tenant: u32) -> String {
+        format!("155580{tenant}")
+    }
+
+    /// Where calls through a tenant's trunk go.
+    pub fn carrier(tenant: u32) -> SocketAddr {
+        SocketAddr::from(([10, 9, tenant as u8, 254], 5060))
     }
 
     /// The access code of a tenant.
@@ -223,6 +263,8 @@ impl Centre {
             name: format!("carrier-{number}"),
             peers: format!("10.9.{number}.0/24").parse().into_iter().collect(),
             early_media: number == 0,
+            target: Some(Centre::carrier(number)),
+            local: Some(SERVER),
             ..Trunk::default()
         };
         let prompts = PROMPTS.iter().zip(FIRST_PROMPT.0..);
@@ -243,6 +285,13 @@ impl Centre {
             prompts: BTreeMap::from([("en".to_owned(), prompts.collect())]),
             limits: tenant.limits,
             flows: Arc::clone(&self.flows),
+            mobiles: mobiles(number, tenant),
+            single_phone: SinglePhone {
+                trunk: Some(format!("carrier-{number}")),
+                cut_line: tenant.cut_line,
+                lock_out_s: 30,
+                ..SinglePhone::default()
+            },
             routing: Arc::new(self.routing(number, tenant)),
             ..TenantConfig::default()
         }
@@ -291,6 +340,7 @@ impl Centre {
             sign_in_on_registration: agent != 3,
             ..Agent::default()
         });
+        let on_mobiles = (0..tenant.mobiles).map(|agent| on_mobile(agent, tenant, &names));
         let kept = |route: &CalledRoute| match &route.destination {
             Destination::SkillQueue(name) => names.contains(name),
             Destination::Flow(_) => true,
@@ -299,9 +349,11 @@ impl Centre {
         let routes = EXTENSIONS
             .iter()
             .map(|(extension, priority)| route(self.access_code(number), extension, *priority));
+        let to = Destination::Flow(flows::SIGN_IN_FLOW.into());
+        let sign_in = CalledRoute::new(&self.access_code(number), Some(SIGN_IN), to);
         let mut config = hotline_routing::Config {
-            called_routes: routes.filter(kept).collect(),
-            agents: agents.collect(),
+            called_routes: routes.filter(kept).chain([sign_in]).collect(),
+            agents: agents.chain(on_mobiles).collect(),
             access_codes: vec![AccessCode {
                 code: self.access_code(number),
                 ..AccessCode::default()
@@ -314,6 +366,34 @@ impl Centre {
             config.settings.lost_registration = LostRegistration::Busy;
         }
         config
+    }
+}
+
+/// Who may sign in from any telephone.
+fn mobiles(number: u32, tenant: &Tenant) -> BTreeMap<String, Mobile> {
+    let one = |agent| {
+        let mobile = Mobile {
+            // The simulated comparison knows whose it is.
+            pin_hash: Redacted::new(format!("hash of {}", Centre::pin(number, agent))),
+            number: Some(Centre::mobile_number(number, agent)),
+            ..Mobile::default()
+        };
+        (Centre::mobile_id(agent), mobile)
+    };
+    (0..tenant.mobiles).map(one).collect()
+}
+
+fn on_mobile(agent: u32, tenant: &Tenant, queues: &[String]) -> Agent {
+    let skill = |name: &String| Skill { queue: name.clone(), level: 3 + agent as u8 };
+    Agent {
+        employee_id: Centre::mobile_id(agent),
+        skill_queues: queues.iter().map(skill).collect(),
+        role: if agent == 0 { AgentRole::Callout } else { AgentRole::Common },
+        answer_mode: match tenant.by_hand {
+            true => AnswerMode::Manual,
+            false => Agent::default().answer_mode,
+        },
+        ..Agent::default()
     }
 }
 

@@ -142,12 +142,31 @@ on_failure = "end"
 kind = "end"
 "#;
 
+/// Agents sign in here by telephone.
+const SIGN_IN: &str = r#"
+start = "sign_in"
+[node.sign_in]
+kind = "agent_sign_in"
+tries = 3
+next = "bye"
+on_failure = "bye"
+on_locked = "locked"
+[node.locked]
+kind = "end"
+cause = 21
+[node.bye]
+kind = "end"
+"#;
+
+/// The flow by which agents sign in.
+pub const SIGN_IN_FLOW: &str = "sign_in";
+
 /// Names of the flows.
-pub const NAMES: [&str; 3] = ["menu", "waits", "round"];
+pub const NAMES: [&str; 4] = ["menu", "waits", "round", SIGN_IN_FLOW];
 
 /// The flows, ready to run.
 pub fn flows() -> Arc<Flows> {
-    let texts = [MENU, WAITS, ROUND];
+    let texts = [MENU, WAITS, ROUND, SIGN_IN];
     let published: BTreeMap<String, Flow> =
         NAMES.iter().zip(texts).map(|(name, text)| ((*name).to_owned(), read(text))).collect();
     Arc::new(Flows::build(&published, &BTreeMap::new()))

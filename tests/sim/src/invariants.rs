@@ -8,6 +8,7 @@ use hotline_base::{Mono, Now, Partition};
 use hotline_engine::checkpoint::Point;
 use hotline_engine::event::{Event, EventKind};
 use hotline_engine::{CallId, CallRecord};
+use hotline_routing::Device;
 use hotline_sip::{Message, Method};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -78,6 +79,8 @@ struct Agent {
     since: Mono,
     queues: Vec<String>,
     call: Option<CallId>,
+    on_line: bool,
+    single_phone: bool,
     /// The call it was chosen for, until it is known what came of that.
     chosen_for: Option<CallId>,
 }
@@ -100,14 +103,16 @@ pub struct Invariants {
     frozen: bool,
     draining: bool,
     wall_jumps: bool,
+    /// Agents hand calls on by keys: who is in which call is also told by their states.
+    handed_on: bool,
     connected: u64,
     stories: BTreeMap<String, u64>,
 }
 
 impl Invariants {
     /// Nothing has happened yet. When the wall clock jumps, times in records need no order.
-    pub fn new(wall_jumps: bool) -> Invariants {
-        Invariants { wall_jumps, ..Invariants::default() }
+    pub fn new(wall_jumps: bool, handed_on: bool) -> Invariants {
+        Invariants { wall_jumps, handed_on, ..Invariants::default() }
     }
 
     /// Calls that arrived.
@@ -183,7 +188,10 @@ impl Invariants {
             }
             EventKind::Connected { call } => {
                 self.connected += 1;
-                self.call(*call)?.connected = Some(now.mono);
+                let state = self.call(*call)?;
+                state.connected.get_or_insert(now.mono);
+                // An outside number answers for itself.
+                state.answered.get_or_insert(now.mono);
                 Ok(())
             }
             EventKind::FlowStep { call, .. } => {
@@ -202,18 +210,26 @@ impl Invariants {
                 self.chosen.insert(event.partition, *call);
                 Ok(())
             }
-            EventKind::AgentState { agent, to, reason, snapshot, .. } => {
+            EventKind::AgentState { agent, from, to, reason, snapshot, .. } => {
                 let key = (event.partition, agent.clone());
                 let before = self.agents.remove(&key);
-                let (call, chosen_for) =
+                let (mut call, chosen_for) =
                     before.map_or((None, None), |agent| (agent.call, agent.chosen_for));
+                let was_up = matches!(from.as_str(), "talking" | "holding");
+                if self.handed_on && was_up && is_at_rest(to) {
+                    call = None;
+                }
                 if let Some(chosen) = chosen_for.filter(|_| reason.as_deref() == Some(NO_PORT)) {
                     self.lacked_port(now, chosen);
                 }
                 let offered = to == "offered";
                 let chosen_for = self.chosen.remove(&event.partition).filter(|_| offered);
                 let queues = snapshot.queues.clone();
-                let state = Agent { state: to.clone(), since: now.mono, queues, call, chosen_for };
+                let on_line = snapshot.device == Device::HeldLine;
+                let single_phone = snapshot.device != Device::Softphone;
+                let since = now.mono;
+                let state = to.clone();
+                let state = Agent { state, since, queues, call, on_line, single_phone, chosen_for };
                 self.agents.insert(key, state);
                 Ok(())
             }
@@ -263,6 +279,22 @@ impl Invariants {
         }
     }
 
+    /// Whether an agent takes calls on a line that it holds.
+    pub fn waits_on_line(&self, partition: Partition, agent: &str) -> bool {
+        let state = self.agents.get(&(partition, agent.to_owned()));
+        state.is_some_and(|agent| agent.on_line && agent.state != "signed_out")
+    }
+
+    /// Whether an agent takes calls on a plain telephone.
+    pub fn is_single_phone(&self, partition: Partition, agent: &str) -> bool {
+        self.agents.get(&(partition, agent.to_owned())).is_some_and(|agent| agent.single_phone)
+    }
+
+    /// Whether an agent is in no call.
+    pub fn is_between_calls(&self, agent: &(Partition, String)) -> bool {
+        self.agents.get(agent).is_some_and(|agent| agent.call.is_none() && is_at_rest(&agent.state))
+    }
+
     /// Whether somebody waits for long beside an idle agent.
     pub fn look_for_idle(&mut self, now: Now) {
         if self.frozen {
@@ -304,14 +336,17 @@ impl Invariants {
 
     fn call_arrived(&mut self, now: Now, record: &CallRecord) -> Result<(), Fault> {
         let id = record.call;
-        if self.draining || self.frozen {
+        let sip_call_id = record.caller_sip_call_id.clone();
+        let consults =
+            self.by_sip.contains_key(&sip_call_id) || self.invited.contains(&sip_call_id);
+        if (self.draining || self.frozen) && !consults {
             return Err(fault("new_calls_are_turned_away", format!("{id} arrived")));
         }
         if self.calls.contains_key(&id) || self.released.contains(&id) {
             return Err(fault("one_record_per_call", format!("{id} arrived twice")));
         }
-        let sip_call_id = record.caller_sip_call_id.clone();
-        self.by_sip.insert(sip_call_id.clone(), id);
+        // A consultation's caller is the agent's leg of another call.
+        self.by_sip.entry(sip_call_id.clone()).or_insert(id);
         let call = Call {
             sip_call_id,
             priority: centre::priority_of(record.extension_code.as_deref()),
@@ -332,6 +367,10 @@ impl Invariants {
         self.arrivals += 1;
         let order = self.arrivals;
         let call = self.call(id)?;
+        if call.answered.is_some() {
+            // Its agent has handed it on.
+            call.offered_to = None;
+        }
         call.queue = Some((queue.to_owned(), order));
         call.waits_since = now.mono;
         call.first_queued.get_or_insert(now.mono);
@@ -366,7 +405,16 @@ impl Invariants {
             let text = format!("{agent} is offered {id} while {}", state.state);
             return Err(fault("one_offer_per_agent", text));
         }
+        let offered_to = self.call(id)?.offered_to.clone();
+        let in_it = |other: String| {
+            let other = self.agents.get(&(partition, other));
+            other.is_some_and(|other| other.call == Some(id))
+        };
+        let left = self.handed_on && !offered_to.is_some_and(in_it);
         let call = self.call(id)?;
+        if left {
+            call.offered_to = None;
+        }
         if let Some(other) = call.offered_to.replace(agent.to_owned()) {
             let text = format!("{id} is offered to {agent} while offered to {other}");
             return Err(fault("one_offer_per_call", text));
@@ -457,6 +505,10 @@ impl Invariants {
         if record.reason.is_none() || record.released_by.is_none() || record.q850 == 0 {
             return Err("reason, who released, or cause missing".into());
         }
+        if !record.transfers.is_empty() {
+            // Who was handed on may have waited and been answered more than once.
+            return self.judge_order(record);
+        }
         let close = |seen: u64, noted: u64| seen.abs_diff(noted) <= DURATION_SLACK_MS;
         if let Some(queued) = call.first_queued {
             let until = call.answered.unwrap_or(ended);
@@ -536,6 +588,11 @@ impl Invariants {
             false => Ok(()),
         }
     }
+}
+
+/// A state in which an agent has no call.
+fn is_at_rest(state: &str) -> bool {
+    matches!(state, "signed_out" | "idle" | "busy" | "rest" | "wrap_up")
 }
 
 fn text_of(bytes: impl AsRef<[u8]>) -> String {

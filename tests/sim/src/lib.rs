@@ -20,6 +20,7 @@ mod centre;
 mod flows;
 mod invariants;
 mod media;
+mod mobiles;
 mod network;
 mod peers;
 mod script;

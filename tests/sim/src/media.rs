@@ -89,6 +89,21 @@ impl Workers {
         self.legs.keys().copied().collect()
     }
 
+    /// The open leg with this port.
+    pub fn leg_at(&self, rtp: u16) -> Option<LegRef> {
+        self.legs.iter().find(|(_, leg)| leg.port.rtp == rtp).map(|(leg, _)| *leg)
+    }
+
+    /// The open leg whose media go to this address: the newest, if there are two.
+    pub fn leg_of(&self, remote: SocketAddr) -> Option<LegRef> {
+        self.legs.iter().rev().find(|(_, leg)| leg.remote == Some(remote)).map(|(leg, _)| *leg)
+    }
+
+    /// Whether it is connected to another.
+    pub fn is_connected(&self, leg: LegRef) -> bool {
+        self.legs.get(&leg).is_some_and(|leg| leg.bridged.is_some())
+    }
+
     /// When [`Workers::expire`] has something to say.
     pub fn deadline(&self) -> Option<Mono> {
         self.due.first_key_value().map(|((at, _), _)| *at)

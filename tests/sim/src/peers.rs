@@ -29,6 +29,10 @@ pub enum Act {
     Reject(u16),
     /// Hangs up, whatever there is to hang up.
     HangUp,
+    /// Presses these keys, one after the other.
+    Press(String),
+    /// Asks for something by keys, and goes on doing so.
+    AskByKeys,
     /// Puts the call on hold, or takes it back.
     Hold(bool),
     /// Registers.
@@ -50,6 +54,10 @@ pub enum Who {
     Caller,
     /// An agent: its tenant's number, partition and employee ID.
     Agent(u32, (Partition, String)),
+    /// An agent who has nothing but a mobile: its tenant's number, which one, and its key.
+    Mobile(u32, u32, (Partition, String)),
+    /// Somebody behind a tenant's trunk whom agents call.
+    Outside,
 }
 
 /// A phone with somebody at it; see the module.
@@ -86,6 +94,28 @@ impl Peer {
             ..settings(host, 5060 + (number / 250) as u16, connection)
         };
         Peer::new(Who::Caller, settings, rng)
+    }
+
+    /// The mobile of an agent.
+    pub fn mobile(tenant: u32, partition: Partition, agent: u32, rng: Rng) -> Peer {
+        let host = Ipv4Addr::new(10, 9, tenant as u8, 252);
+        let settings = Settings {
+            user: Centre::mobile_number(tenant, agent),
+            domain: SERVER.to_string(),
+            ..settings(host, 5060 + agent as u16, None)
+        };
+        Peer::new(Who::Mobile(tenant, agent, (partition, Centre::mobile_id(agent))), settings, rng)
+    }
+
+    /// Somebody outside.
+    pub fn outside(tenant: u32, rng: Rng) -> Peer {
+        let host = Ipv4Addr::new(10, 9, tenant as u8, 253);
+        let settings = Settings {
+            user: Centre::outside_number(tenant),
+            domain: SERVER.to_string(),
+            ..settings(host, 5060, None)
+        };
+        Peer::new(Who::Outside, settings, rng)
     }
 
     /// One phone of an agent.
@@ -160,11 +190,16 @@ impl Peer {
         Flow { transport, local: remote, remote: local, connection }
     }
 
+    /// Whether it registers.
+    pub fn registers(&self) -> bool {
+        matches!(self.who, Who::Agent(..))
+    }
+
     /// The agent it belongs to.
     pub fn agent_key(&self) -> Option<&(Partition, String)> {
         match &self.who {
-            Who::Agent(_, key) => Some(key),
-            Who::Caller => None,
+            Who::Agent(_, key) | Who::Mobile(_, _, key) => Some(key),
+            Who::Caller | Who::Outside => None,
         }
     }
 }

@@ -54,6 +54,7 @@ impl World<'_> {
                 }
             }
         }
+        self.mobiles_join();
         for number in 0..plan.calls {
             self.caller_joins(number as u32);
         }
@@ -108,24 +109,32 @@ impl World<'_> {
     pub fn heard(&mut self, peer: usize, event: Event) -> Result<(), Fault> {
         let who = self.peers[peer].who.clone();
         match (event, who) {
-            (Event::Ringing { from, .. }, Who::Agent(tenant, _)) => {
+            (Event::Ringing { .. }, Who::Outside) => {
+                self.peers[peer].turn += 1;
+                self.rings(peer, 0);
+            }
+            (Event::Ringing { from, .. }, Who::Agent(tenant, _) | Who::Mobile(tenant, ..)) => {
                 self.peers[peer].turn += 1;
                 // The display ends in the caller's number.
                 let number = from.rsplit(' ').next().unwrap_or_default();
                 self.peers[peer].engaged = Some(number.to_owned());
                 self.rings(peer, tenant);
             }
-            (Event::Up, Who::Agent(..)) => self.talks(peer),
+            (Event::Up, Who::Agent(..) | Who::Outside) => self.talks(peer),
+            (Event::Up, Who::Mobile(tenant, agent, _)) => self.mobile_talks(peer, tenant, agent),
             (Event::RegistrationFailed(status, _), Who::Agent(..))
                 if (400..500).contains(&status) && status != 408 && !self.switched_off =>
             {
                 let after = ms(self.dice.between(5_000, 10_000));
                 self.later(after, Happening::Act(peer, None, Act::Register));
             }
-            (Event::Ended(_), _) => {
+            (Event::Ended(_), who) => {
                 self.peers[peer].turn += 1;
                 self.peers[peer].engaged = None;
                 self.peers[peer].crosses = false;
+                if let Who::Mobile(tenant, ..) = who {
+                    self.mobile_is_free(peer, tenant);
+                }
             }
             _ => {}
         }
@@ -201,6 +210,8 @@ impl World<'_> {
                     one.engaged = one.agent_key().map(|_| DIALLED.to_owned());
                 }
             }
+            Act::Press(keys) => self.press(peer, &keys),
+            Act::AskByKeys => self.ask_by_keys(peer),
             Act::Ring => one.phone.ring(now),
             Act::Answer => one.phone.answer(now),
             Act::Reject(status) => one.phone.reject(now, status),
@@ -222,7 +233,7 @@ impl World<'_> {
         one.turn += 1;
         let media = one.media();
         one.deadline = None;
-        let agent = one.agent_key().is_some();
+        let agent = one.agent_key().is_some() || matches!(one.who, Who::Outside);
         let now = self.now().mono;
         self.workers.iter_mut().for_each(|workers| workers.fall_silent(now, media));
         if agent {
@@ -246,7 +257,14 @@ impl World<'_> {
         }
         let media = self.peers[peer].media();
         self.workers.iter_mut().for_each(|workers| workers.speak_again(media));
-        self.act(peer, Act::Register)
+        match self.peers[peer].who {
+            Who::Agent(..) => self.act(peer, Act::Register),
+            Who::Mobile(tenant, ..) => {
+                self.mobile_is_free(peer, tenant);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn disconnected(&mut self, peer: usize) -> Result<(), Fault> {
@@ -303,6 +321,9 @@ impl World<'_> {
         let engine = self.dice.between(0, self.workers.len() as u64 - 1) as usize;
         let legs = self.workers[engine].legs();
         let Some(&leg) = self.dice.pick(&legs) else { return Ok(()) };
+        if self.is_of_mobile(engine, leg) && self.dice.percent(90) {
+            return Ok(());
+        }
         let digit = *self.dice.pick(&['1', '2', '3', '4', '5', '6', '7', '8', '#']).unwrap_or(&'1');
         let duration_ms = self.dice.between(40, 400) as u32;
         let both = self.dice.percent(20);
@@ -328,7 +349,7 @@ impl World<'_> {
 
     fn phone_trouble(&mut self) -> Result<(), Fault> {
         let agents: Vec<usize> =
-            (0..self.peers.len()).filter(|peer| self.peers[*peer].agent_key().is_some()).collect();
+            (0..self.peers.len()).filter(|peer| self.peers[*peer].registers()).collect();
         let Some(&peer) = self.dice.pick(&agents) else { return Ok(()) };
         let act = match self.dice.between(0, 6) {
             0 => Act::Register,
@@ -343,7 +364,7 @@ impl World<'_> {
             _ => {
                 let tenant = match self.peers[peer].who {
                     Who::Agent(tenant, _) => tenant,
-                    Who::Caller => 0,
+                    _ => 0,
                 };
                 let extension = *self.dice.pick(&["1", "4", "2"]).unwrap_or(&"1");
                 let number = match self.dice.percent(50) {
@@ -362,7 +383,10 @@ impl World<'_> {
     fn order(&mut self) -> Result<(), Fault> {
         let partitions = self.partitions();
         let Some(&partition) = self.dice.pick(&partitions) else { return Ok(()) };
-        let employee_id = Centre::employee_id(self.dice.between(0, 4) as u32);
+        let employee_id = match self.plan.mobiles > 0 && self.dice.percent(30) {
+            true => Centre::mobile_id(self.dice.between(0, 2) as u32),
+            false => Centre::employee_id(self.dice.between(0, 4) as u32),
+        };
         let verb = match self.dice.between(0, 9) {
             0 | 1 => AgentVerb::SignIn { queues: vec![], force: self.dice.percent(50) },
             2 => AgentVerb::SignOut,
@@ -409,9 +433,14 @@ impl World<'_> {
         self.drain(false)?;
         self.configure()?;
         for peer in 0..self.peers.len() {
-            match self.peers[peer].agent_key() {
-                Some(_) => self.come_back(peer)?,
-                None => {
+            if self.peers[peer].agent_key().is_some()
+                || matches!(self.peers[peer].who, Who::Outside)
+            {
+                self.come_back(peer)?;
+            }
+            match self.peers[peer].registers() {
+                true => {}
+                false => {
                     let after = ms(self.dice.between(0, 30_000));
                     self.later(after, Happening::Act(peer, None, Act::HangUp));
                 }
@@ -426,7 +455,7 @@ impl World<'_> {
         self.switched_off = true;
         self.keep_happenings(|happening| !matches!(happening, Happening::Act(..)));
         for peer in 0..self.peers.len() {
-            if self.peers[peer].agent_key().is_some() {
+            if self.peers[peer].registers() {
                 let act = if self.dice.percent(50) { Act::Unregister } else { Act::Vanish };
                 self.act(peer, act)?;
             }

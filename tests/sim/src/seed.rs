@@ -89,6 +89,8 @@ pub struct Plan {
     pub keys: u64,
     /// Web services that answer, in a hundred; some of them too late.
     pub answers_percent: u64,
+    /// Agents of each tenant who have nothing but a mobile.
+    pub mobiles: u32,
 }
 
 /// How agents answer, in a hundred; what is left answers.
@@ -151,6 +153,7 @@ impl Plan {
             drains: if dice.percent(20) { some(dice, 2) } else { 0 },
             keys: dice.between(0, 120),
             answers_percent: dice.between(0, 100),
+            mobiles: if dice.percent(35) { dice.between(1, 3) as u32 } else { 0 },
         }
     }
 }

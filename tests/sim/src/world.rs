@@ -7,14 +7,16 @@
 use crate::centre::Centre;
 use crate::invariants::{Fault, Invariants, fault};
 use crate::media::Workers;
+use crate::mobiles::{Mobiles, without_pin};
 use crate::network::Network;
-use crate::peers::{Act, DIALLED, Peer, SERVER};
+use crate::peers::{Act, DIALLED, Peer, SERVER, Who};
 use crate::script::Trouble;
 use crate::seed::{Dice, Plan};
 use crate::{Log, Outcome};
 use bytes::Bytes;
 use hotline_base::{Epoch, Mono, Now, Partition, Redacted, Rng, Wall};
 use hotline_engine::effect::{Effect, EffectDone, EffectId};
+use hotline_engine::event::EventKind;
 use hotline_engine::input::{Refusal, Reply, Request};
 use hotline_engine::{
     Directory, Engine, EngineSettings, Event, FrontDoor, Input, Output, Placement, RequestId,
@@ -78,6 +80,7 @@ pub(crate) struct World<'p> {
     pub wall_us: i64,
     pub network: Network,
     pub workers: Vec<Workers>,
+    pub mobiles: Mobiles,
     mono: Mono,
     engines: Vec<Engine>,
     door: FrontDoor,
@@ -117,12 +120,13 @@ impl<'p> World<'p> {
             door,
             mono,
             peers: Vec::new(),
-            invariants: Invariants::new(plan.wall_jumps),
+            invariants: Invariants::new(plan.wall_jumps, plan.mobiles > 0),
             healing: false,
             switched_off: false,
             wall_us: BEGIN.0,
             engines: Vec::new(),
             workers: Vec::new(),
+            mobiles: Mobiles::default(),
             by_address: BTreeMap::new(),
             by_connection: BTreeMap::new(),
             happenings: BTreeMap::new(),
@@ -320,6 +324,7 @@ impl<'p> World<'p> {
             }
             Happening::Report(engine, event) => {
                 self.log.add(|| format!("{} worker says {event:?}", self.stamp()));
+                self.mobiles.pressed(engine, &event);
                 self.feed(engine, Input::Media(event))
             }
             Happening::Done(engine, id, done) => {
@@ -374,7 +379,9 @@ impl<'p> World<'p> {
         if now.mono.since(self.last_look) >= Duration::from_secs(1) {
             self.last_look = now.mono;
             self.invariants.look_for_idle(now);
+            self.lines_at_rest()?;
         }
+        self.look_at_lines()?;
         for suspicion in self.invariants.take_suspicions() {
             let partition = suspicion.call.partition;
             let Ok(Reply::Calls(calls)) = self.ask(partition, Request::Calls)? else { continue };
@@ -407,7 +414,9 @@ impl<'p> World<'p> {
                             && !self.cut_off.contains(&number)
                     })
                 };
-                view.state == "idle" && view.registrations.iter().any(reached)
+                let reachable = self.invariants.is_single_phone(partition, agent)
+                    || view.registrations.iter().any(reached);
+                view.state == "idle" && reachable
             }),
             _ => false,
         })
@@ -451,12 +460,15 @@ impl<'p> World<'p> {
     fn perform(&mut self, engine: usize, output: Output) -> Result<(), Fault> {
         match output {
             Output::Send { flow, bytes } => {
+                without_pin("sent", &bytes)?;
                 self.hash.write(&bytes);
                 self.send(engine, flow, bytes)
             }
             Output::Media(command) => {
-                let text = postcard::to_stdvec(&command);
-                self.hash.write(&text.unwrap_or_default());
+                let text = postcard::to_stdvec(&command).unwrap_or_default();
+                without_pin("media", &text)?;
+                self.mobiles.connected(engine, &command)?;
+                self.hash.write(&text);
                 self.log.add(|| format!("{} engine → worker {command:?}", self.stamp()));
                 let reports = self.workers[engine].order(self.mono, command)?;
                 self.report(engine, reports);
@@ -466,10 +478,13 @@ impl<'p> World<'p> {
                 self.log.add(|| format!("{} journal {}", self.stamp(), event_line(&event)));
                 let stored = postcard::to_stdvec(&event)
                     .map_err(|error| fault("journal_keeps_everything", error.to_string()))?;
+                without_pin("journal", &stored)?;
                 self.hash.write(&stored);
+                self.line_may_be_over(&event);
                 self.invariants.journal(self.now(), &event)
             }
             Output::Effect { id, effect, within, .. } => {
+                without_pin("effect", format!("{effect:?}").as_bytes())?;
                 self.hash.write(&id.0.to_le_bytes());
                 self.asked(engine, id, &effect, within);
                 Ok(())
@@ -479,7 +494,9 @@ impl<'p> World<'p> {
                 Ok(())
             }
             Output::Reply { id, reply } => {
-                self.hash.write(format!("{reply:?}").as_bytes());
+                let text = format!("{reply:?}");
+                without_pin("reply", text.as_bytes())?;
+                self.hash.write(text.as_bytes());
                 match self.replies.insert(id.0, reply) {
                     Some(_) => Err(fault("every_request_is_answered", "twice")),
                     None => Ok(()),
@@ -487,6 +504,7 @@ impl<'p> World<'p> {
             }
             Output::Notice { text, .. } => {
                 self.log.add(|| format!("{} notice: {text}", self.stamp()));
+                without_pin("notice", text.as_bytes())?;
                 match text.contains("please report") {
                     true => Err(fault("comes_to_rest", text)),
                     false => Ok(()),
@@ -495,19 +513,30 @@ impl<'p> World<'p> {
         }
     }
 
+    /// The record of a call by which an agent signed in: its line is over, if it held one.
+    fn line_may_be_over(&mut self, event: &Event) {
+        if let EventKind::Released { record } = &event.kind
+            && let Some(agent) = &record.signed_in
+        {
+            self.invariants.tell("a call by which an agent signed in");
+            self.mobiles.over(event.partition, agent);
+        }
+    }
+
     /// Somebody is asked outside, and answers: in time, too late, twice, or never.
     fn asked(&mut self, engine: usize, id: EffectId, effect: &Effect, within: Duration) {
-        let longest = within.as_millis() as u64 * 5 / 4;
+        // A PIN is mostly compared at once: nobody waits for somebody else's server.
+        let swift = matches!(effect, Effect::VerifyPin { .. }) && self.dice.percent(80);
+        let longest = if swift { 500 } else { within.as_millis() as u64 * 5 / 4 };
         for _ in 0..1 + usize::from(self.dice.percent(5)) {
-            if !self.dice.percent(self.plan.answers_percent) {
+            if !swift && !self.dice.percent(self.plan.answers_percent) {
                 continue;
             }
-            let done = match (effect, self.dice.percent(20)) {
+            let compared = self.compared(effect);
+            let done = match (compared, self.dice.percent(if swift { 2 } else { 20 })) {
                 (_, true) => EffectDone::Failed("refused".to_owned()),
-                (Effect::Http(_), _) => {
-                    EffectDone::Http(serde_json::json!({ "vip": self.dice.percent(50) }))
-                }
-                (Effect::VerifyPin { .. }, _) => EffectDone::Pin(self.dice.percent(50)),
+                (Some(done), _) => done,
+                (None, _) => EffectDone::Http(serde_json::json!({ "vip": self.dice.percent(50) })),
             };
             let after = Duration::from_millis(self.dice.between(0, longest));
             self.later(after, Happening::Done(engine, id, done));
@@ -515,7 +544,7 @@ impl<'p> World<'p> {
     }
 
     /// Reports of the media workers reach the engine in order, a little later.
-    fn report(&mut self, engine: usize, reports: Vec<MediaEvent>) {
+    pub fn report(&mut self, engine: usize, reports: Vec<MediaEvent>) {
         for event in reports {
             let at = self.mono + Duration::from_millis(self.dice.between(0, 15));
             let at = at.max(self.last_report[engine]);
@@ -531,16 +560,19 @@ impl<'p> World<'p> {
         self.log.add(|| format!("{} {} ← {}", self.stamp(), flow.remote, line(&message)));
         let unknown = || fault("no_output_to_unknown_flows", format!("{flow}: {}", line(&message)));
         let peer = match (flow.transport, flow.connection) {
-            (Transport::Udp, None) => self.by_address.get(&flow.remote),
-            (Transport::Tcp, Some(connection)) => self.by_connection.get(&connection.0),
+            (Transport::Udp, None) => {
+                let behind = self.mobiles.behind(flow.remote, &message);
+                behind.or_else(|| self.by_address.get(&flow.remote).copied())
+            }
+            (Transport::Tcp, Some(connection)) => self.by_connection.get(&connection.0).copied(),
             // A carrier listens where its Contact says; a softphone does not.
             (Transport::Tcp, None) => {
                 let carrier = |peer: &&usize| self.peers[**peer].agent_key().is_none();
-                self.by_address.get(&flow.remote).filter(carrier)
+                self.by_address.get(&flow.remote).filter(carrier).copied()
             }
             _ => None,
         };
-        let peer = *peer.ok_or_else(unknown)?;
+        let peer = peer.ok_or_else(unknown)?;
         let connection = flow.connection.map(|connection| connection.0);
         let connection = match flow.transport {
             Transport::Tcp => connection.or(self.peers[peer].connection()),
@@ -549,7 +581,10 @@ impl<'p> World<'p> {
         if flow.local != SERVER {
             return Err(unknown());
         }
-        self.invariants.sent(&message, self.peers[peer].agent_key())?;
+        if !matches!(self.peers[peer].who, Who::Outside) {
+            self.invariants.sent(&message, self.peers[peer].agent_key())?;
+        }
+        self.mobile_is_called(engine, peer, &message);
         let crosses = self.peers[peer].crosses && message.is(&Method::Cancel);
         if crosses && self.peers[peer].engaged.is_some() {
             self.invariants.tell("200 crosses CANCEL");
@@ -727,7 +762,6 @@ fn line(message: &Message) -> String {
 
 /// An event in one line.
 fn event_line(event: &Event) -> String {
-    use hotline_engine::event::EventKind;
     match &event.kind {
         EventKind::Checkpoint { checkpoint } => {
             format!("Checkpoint {} {:?}", checkpoint.call, checkpoint.point)

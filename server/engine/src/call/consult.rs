@@ -228,6 +228,7 @@ impl Call {
         }
         self.agent_is_done(step, &talk);
         self.times.close_stretch(step.cx.now.mono);
+        self.arm_keys(step, None);
         self.waiting.hops = self.waiting.hops.saturating_add(1);
         self.state = State::Arrived;
         self.arm(step, super::call::ARRIVED_MAX);

@@ -123,7 +123,10 @@ impl Call {
         };
         match &self.state {
             State::Answered(_) => {
-                self.leave_queue(self.times.answered_at().unwrap_or(now), "answered");
+                // Who was handed on was answered before it came to this queue.
+                let first = self.times.connected.is_none();
+                let answered_at = self.times.answered_at().filter(|_| first);
+                self.leave_queue(answered_at.unwrap_or(now), "answered");
             }
             _ => self.leave_queue(now, left),
         }

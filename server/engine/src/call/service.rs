@@ -57,6 +57,10 @@ impl Call {
     /// The next key has not come in time.
     pub fn keys_time_out(&mut self, step: &mut Step<'_, '_>) {
         self.keys_timer = None;
+        if matches!(&self.state, State::Line(line) if line.lent_to.is_some()) {
+            // What was begun at rest is forgotten: the telephone is in a call by now.
+            return;
+        }
         let on_line = matches!(self.state, State::Line(_) | State::AtKeys(_));
         let caller = on_line || self.consult_of.is_some();
         let side = if caller { Side::Caller } else { Side::Agent };

@@ -6,6 +6,8 @@ use hotline_engine::event::EventKind;
 use hotline_engine::input::{Reply, Request};
 use hotline_engine::record::ReleaseReason;
 use hotline_engine::{CallId, Directory, Input};
+use hotline_media::command::Command;
+use hotline_routing::config::AnnounceOnAnswer;
 use hotline_sip::header::HeaderName;
 use std::sync::Arc;
 
@@ -346,4 +348,58 @@ fn since_when_and_why_an_agent_is_in_its_state_survives_a_restart() {
     w.run(60_000);
     w.handle(Input::Restore { partition: TENANT, bindings, agents, languages: Vec::new() });
     assert_eq!(view(&mut w), before);
+}
+
+/// An agent at rest on its line began to type a number, was connected to the next customer and did
+/// not go on. Ten seconds later the line, which had lent its telephone to that call, said "not
+/// possible" into the conversation.
+#[test]
+fn what_was_typed_at_rest_is_forgotten_in_a_call() {
+    let (mut w, mut agent, line) = crate::lines::on_line(crate::lines::sign_in_centre());
+    w.press(line, "*2");
+    let mut caller = call(&mut w, "123451");
+    caller.answered(&mut w);
+    w.run(5_000);
+    assert!(w.bridged());
+    let said = |w: &World| {
+        let to_agent =
+            |command: &&Command| matches!(command, Command::Play { leg, .. } if *leg == line);
+        w.commands.iter().filter(to_agent).count()
+    };
+    let before = said(&w);
+    w.run(20_000);
+    assert_eq!(said(&w), before);
+    caller.bye(&mut w);
+    agent.bye(&mut w);
+    w.quiet();
+}
+
+/// A customer was handed on to a queue and hung up while the second agent heard who calls. The
+/// record said that the customer had left that queue when the first agent answered: before it had
+/// come there.
+#[test]
+fn who_is_handed_on_leaves_the_queue_after_it_has_come_there() {
+    let mut config = crate::lines::sign_in_centre();
+    let routing = Arc::make_mut(&mut config.routing);
+    for queue in &mut routing.queues {
+        queue.announce_on_answer = AnnounceOnAnswer::EmployeeId;
+    }
+    let (mut w, mut agent, line) = crate::lines::on_line(config);
+    let mut caller = call(&mut w, "123451");
+    caller.answered(&mut w);
+    w.run(10_000);
+    assert!(w.bridged());
+    w.register(12, "1002");
+    w.press(line, "*3123451#");
+    rings(&mut w, 12).answer(&mut w);
+    assert_eq!(w.agent("1002"), "talking");
+    caller.bye(&mut w);
+    hung_up(&mut w, 12);
+    agent.bye(&mut w);
+    w.quiet();
+    let records = w.records();
+    let record = records.iter().find(|record| record.queues.len() == 2).unwrap();
+    let last = &record.queues[1];
+    assert_eq!(last.outcome.as_deref(), Some("answered"));
+    assert!(last.left >= Some(last.entered), "{record:?}");
 }
