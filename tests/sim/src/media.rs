@@ -137,47 +137,13 @@ impl Workers {
         let mut reports = Vec::new();
         match command {
             Command::Open { leg, port, silence_limit_s } => {
-                if !self.lent.remove(&port) {
-                    return Err(fault("media_orders_fit", format!("{port:?} is not free")));
-                }
-                let silence = Duration::from_secs(silence_limit_s.into());
-                let state = Leg {
-                    port,
-                    remote: None,
-                    playing: None,
-                    played: BTreeSet::new(),
-                    silence,
-                    silent_since: None,
-                    told_silent: false,
-                    bridged: None,
-                    recording: None,
-                };
-                if self.legs.insert(leg, state).is_some() {
-                    return Err(fault("media_orders_fit", format!("{leg:?} is open already")));
-                }
+                self.open_leg(leg, port, Duration::from_secs(silence_limit_s.into()))?;
             }
-            Command::SetRemote { leg, stream } => {
-                let silent = self.silent.contains(&stream.remote);
-                let state = self.leg(leg)?;
-                state.remote = Some(stream.remote);
-                let silence = state.silence;
-                state.silent_since = silent.then_some(now);
-                if silent {
-                    self.expect_silence(now + silence, leg, silence);
-                }
-            }
+            Command::SetRemote { leg, stream } => self.set_remote(now, leg, stream.remote)?,
             Command::Play { leg, play, items, repeat, .. } => {
-                let state = self.leg(leg)?;
-                if !state.played.insert(play) {
-                    return Err(fault("every_play_ended", format!("{leg:?} {play:?} twice")));
-                }
-                if let Some(old) = state.playing.replace(play) {
-                    reports.push(ended(leg, old, PlayEnd::Replaced));
-                }
-                if !repeat {
-                    let at = now + items.iter().map(duration_of).sum();
-                    self.wait(at, Due::PlayEnds(leg, play));
-                }
+                let after = items.iter().map(duration_of).sum();
+                let ends = (!repeat).then(|| now + after);
+                reports.extend(self.play(leg, play, ends)?);
             }
             Command::Stop { leg, play } => {
                 let state = self.leg(leg)?;
@@ -194,8 +160,14 @@ impl Workers {
                 reports.push(Event::NotBridged { leg: a, other: b });
             }
             Command::Bridge { a, b } => {
-                self.leg(a)?.bridged = Some(b);
-                self.leg(b)?.bridged = Some(a);
+                for (leg, other) in [(a, b), (b, a)] {
+                    if let Some(third) = self.leg(leg)?.bridged.replace(other)
+                        && third != other
+                    {
+                        let text = format!("{leg:?} is connected to {third:?} and {other:?}");
+                        return Err(fault("a_leg_is_of_one_call", text));
+                    }
+                }
             }
             Command::Unbridge { a, b } => {
                 self.leg(a)?.bridged = None;
@@ -267,6 +239,57 @@ impl Workers {
             state.told_silent = true;
             Event::Silent { leg, for_s: state.silence.as_secs() as u32 }
         })
+    }
+
+    fn open_leg(&mut self, leg: LegRef, port: PortGrant, silence: Duration) -> Result<(), Fault> {
+        if !self.lent.remove(&port) {
+            return Err(fault("media_orders_fit", format!("{port:?} is not free")));
+        }
+        let state = Leg {
+            port,
+            remote: None,
+            playing: None,
+            played: BTreeSet::new(),
+            silence,
+            silent_since: None,
+            told_silent: false,
+            bridged: None,
+            recording: None,
+        };
+        match self.legs.insert(leg, state) {
+            Some(_) => Err(fault("media_orders_fit", format!("{leg:?} is open already"))),
+            None => Ok(()),
+        }
+    }
+
+    fn set_remote(&mut self, now: Mono, leg: LegRef, remote: SocketAddr) -> Result<(), Fault> {
+        let silent = self.silent.contains(&remote);
+        let state = self.leg(leg)?;
+        state.remote = Some(remote);
+        let silence = state.silence;
+        state.silent_since = silent.then_some(now);
+        if silent {
+            self.expect_silence(now + silence, leg, silence);
+        }
+        Ok(())
+    }
+
+    /// Begins a play that ends by itself at a time, if it does; what it replaces has ended.
+    fn play(
+        &mut self,
+        leg: LegRef,
+        play: PlayId,
+        ends: Option<Mono>,
+    ) -> Result<Option<Event>, Fault> {
+        let state = self.leg(leg)?;
+        if !state.played.insert(play) {
+            return Err(fault("every_play_ended", format!("{leg:?} {play:?} twice")));
+        }
+        let old = state.playing.replace(play);
+        if let Some(at) = ends {
+            self.wait(at, Due::PlayEnds(leg, play));
+        }
+        Ok(old.map(|old| ended(leg, old, PlayEnd::Replaced)))
     }
 
     fn close(&mut self, now: Mono, leg: LegRef) -> Result<Vec<Event>, Fault> {

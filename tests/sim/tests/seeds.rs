@@ -15,6 +15,9 @@ const SHOWN_MAX: usize = 3;
 /// What must have happened somewhere in a whole run, for it to mean anything.
 const STORIES: &[&str] = &[
     "200 crosses CANCEL",
+    "a PIN does not fit",
+    "a PIN fits",
+    "a call by which an agent signed in",
     "a flow goes on",
     "a message is left",
     "left queue abandoned",
