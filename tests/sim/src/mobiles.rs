@@ -218,9 +218,10 @@ impl World<'_> {
         let mut rest = keys.chars();
         let Some(digit) = rest.next() else { return };
         let media = self.peers[peer].media();
-        let found = self.workers.iter().enumerate();
-        let found = found.filter_map(|(engine, workers)| Some((engine, workers.leg_of(media)?)));
-        if let Some((engine, leg)) = found.last() {
+        let workers = self.workers.iter().enumerate();
+        let mut found =
+            workers.filter_map(|(engine, workers)| Some((engine, workers.leg_of(media)?)));
+        if let Some((engine, leg)) = found.next() {
             let duration_ms = self.dice.between(40, 200) as u32;
             let as_tone = usize::from(self.dice.percent(10));
             let sources = [DigitSource::Rtp, DigitSource::InBand].into_iter().take(1 + as_tone);
