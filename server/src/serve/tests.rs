@@ -8,7 +8,8 @@ use hotline_engine::input::Request;
 use hotline_engine::record::ReleaseReason;
 use hotline_engine::{CallId, CallRecord, Event};
 use std::io::Read;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 struct Fixture {
@@ -23,8 +24,10 @@ impl Fixture {
     fn new() -> Fixture {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        // Ports that were free a moment ago.
-        let free = || UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // Ports that were free a moment ago, at an address of its own: other tests of this process
+        // connect from 127.0.0.1, and took a TCP port before the server had it.
+        let host = own_address();
+        let free = || UdpSocket::bind((host, 0)).unwrap().local_addr().unwrap();
         Fixture {
             dir: tempfile::tempdir().unwrap(),
             runtime: runtime.unwrap(),
@@ -36,11 +39,12 @@ impl Fixture {
 
     fn config(&self, engines: u16) -> NodeConfig {
         let (dir, sip, http) = (self.dir.path().display(), self.sip, self.http);
+        let host = sip.ip();
         let (first, last) = (self.media, self.media + 399);
         let text = format!(
             "[node]\ndata_dir = \"{dir}\"\nengines = {engines}\n\
              [sip]\nlisten = [\"udp://{sip}\", \"tcp://{sip}\"]\n\
-             [media]\naddress = \"127.0.0.1\"\nports = \"{first}-{last}\"\nworkers = 2\n\
+             [media]\naddress = \"{host}\"\nports = \"{first}-{last}\"\nworkers = 2\n\
              [http]\nlisten = \"{http}\"\nadmin_token_file = \"{dir}/admin.token\"\n\
              [store]\nurl = \"sqlite:{dir}/hotline.db\"\n"
         );
@@ -62,6 +66,13 @@ fn options(transport: &str, serial: u32) -> String {
          From: <sip:probe@demo.localhost>;tag=1\r\nTo: <sip:demo.localhost>\r\nCall-ID: {serial}@probe\r\n\
          CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
     )
+}
+
+/// A loopback address that no other fixture has.
+fn own_address() -> Ipv4Addr {
+    static LAST: AtomicU8 = AtomicU8::new(0);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 128 | (high & 0x7f), low, 1 + LAST.fetch_add(1, Ordering::Relaxed))
 }
 
 fn udp_peer() -> UdpSocket {
