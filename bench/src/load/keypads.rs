@@ -82,6 +82,10 @@ pub struct Keypads {
     remotes: Vec<Cell<Option<SocketAddrV4>>>,
     ports: Vec<u16>,
     period: Duration,
+    /// When they were opened: their timestamps count from there.
+    opened: Instant,
+    /// Where their streams stand: one goes on where the round before has left it.
+    callers: Vec<Caller>,
 }
 
 impl Sound for Keypads {
@@ -120,7 +124,8 @@ impl Keypads {
             sockets.push(socket);
         }
         let remotes = (0..callers).map(|_| Cell::new(None)).collect();
-        Ok(Keypads { poll, sockets, remotes, ports, period })
+        let (opened, callers) = (Instant::now(), vec![Caller::default(); callers]);
+        Ok(Keypads { poll, sockets, remotes, ports, period, opened, callers })
     }
 
     /// Lets every caller press keys until `enough`, which is asked now and then,
@@ -131,8 +136,7 @@ impl Keypads {
     ) -> Result<Presses, String> {
         let began = Instant::now();
         let mut round = Round {
-            began,
-            callers: vec![Caller::default(); self.remotes.len()],
+            callers: std::mem::take(&mut self.callers),
             due: BinaryHeap::new(),
             more: true,
             presses: Presses { period: self.period, ..Presses::default() },
@@ -158,8 +162,10 @@ impl Keypads {
                 break;
             }
         }
-        round.presses.lost +=
-            round.callers.iter().filter(|caller| caller.awaits.is_some()).count() as u64;
+        let presses = &mut round.presses;
+        presses.lost +=
+            round.callers.iter_mut().filter_map(|caller| caller.awaits.take()).count() as u64;
+        self.callers = round.callers;
         Ok(round.presses)
     }
 
@@ -215,7 +221,6 @@ struct Caller {
 }
 
 struct Round {
-    began: Instant,
     callers: Vec<Caller>,
     due: BinaryHeap<Reverse<(Instant, usize)>>,
     /// Whether new presses begin.
@@ -259,7 +264,7 @@ impl Round {
                     self.presses.lost += 1;
                 }
                 caller.pressed = Some(at);
-                caller.timestamp = (at.duration_since(self.began).as_millis() * 8) as u32;
+                caller.timestamp = (at.duration_since(keypads.opened).as_millis() * 8) as u32;
             }
             let packet = event_packet(caller, place);
             let is_first_end = caller.step == FIRST_END;
