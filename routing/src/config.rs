@@ -325,8 +325,6 @@ pub struct Agent {
     /// Type of the agent.
     #[serde(rename = "type")]
     pub kind: AgentType,
-    /// Role of the agent.
-    pub role: AgentRole,
     /// The queues it can serve.
     pub skill_queues: Vec<Skill>,
     /// Signs in when its bindings go from none to one.
@@ -342,7 +340,6 @@ impl Default for Agent {
         Agent {
             employee_id: String::new(),
             kind: AgentType::Audio,
-            role: AgentRole::Common,
             skill_queues: Vec::new(),
             sign_in_on_registration: false,
             queue_sign_in: QueueSignIn::Specified,
@@ -378,19 +375,6 @@ pub enum AgentType {
     Multimedia,
     /// All of them.
     Versatile,
-}
-
-/// Role of an agent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AgentRole {
-    /// Answers and transfers inbound calls.
-    #[default]
-    Common,
-    /// Also listens, whispers, inserts, intercepts, forces states.
-    QualityChecker,
-    /// Also places outbound calls and may reject inbound ones.
-    Callout,
 }
 
 /// Whether an agent chooses its queues at sign-in (`queue_sign_in`).

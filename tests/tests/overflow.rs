@@ -262,6 +262,16 @@ fn handed_to_a_flow_that_speaks_and_ends_the_call() {
     });
 }
 
+/// A call that runs into a chain is released, and its record says why.
+fn ends_after_ten_moves(server: &Server) {
+    let mut caller = Phone::udp(server.net.carrier(0), server.sip(), "4000");
+    let mut call = caller.invite("123451", caller.local);
+    caller.answered(&mut call);
+    let bye = caller.hung_up(&call, s(10));
+    assert_eq!(bye.q850(), Some(25), "{bye:#?}");
+    assert_eq!(server.api().record(&call.id)["reason"], "too_many_hops");
+}
+
 /// A queue sends its callers to a flow, and the flow sends them back.
 #[test]
 fn a_chain_through_a_flow_is_reported_and_ends_after_ten_moves() {
@@ -275,12 +285,7 @@ fn a_chain_through_a_flow_is_reported_and_ends_after_ten_moves() {
     let (code, said) = server.command(&["check", &centre]);
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("on_no_agents") && said.contains("does not return"), "{said}");
-    let mut caller = Phone::udp(server.net.carrier(0), server.sip(), "4000");
-    let mut call = caller.invite("123451", caller.local);
-    caller.answered(&mut call);
-    let bye = caller.hung_up(&call, s(10));
-    assert_eq!(bye.q850(), Some(25), "{bye:#?}");
-    assert_eq!(server.api().record(&call.id)["reason"], "too_many_hops");
+    ends_after_ten_moves(&server);
 }
 
 /// Two queues that send their callers to each other: `check` says so, and a call that runs into it
@@ -301,12 +306,7 @@ fn a_chain_that_returns_is_reported_and_ends_after_ten_moves() {
     let (code, said) = server.command(&["check", &centre.display().to_string()]);
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("a chain of overflow that does not return"), "{said}");
-    let mut caller = Phone::udp(server.net.carrier(0), server.sip(), "4000");
-    let mut call = caller.invite("123451", caller.local);
-    caller.answered(&mut call);
-    let bye = caller.hung_up(&call, s(10));
-    assert_eq!(bye.q850(), Some(25), "{bye:#?}");
-    assert_eq!(server.api().record(&call.id)["reason"], "too_many_hops");
+    ends_after_ten_moves(&server);
 }
 
 /// A phone rings when the longest wait is over: it is waited for, and may answer.

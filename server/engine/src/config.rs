@@ -191,12 +191,29 @@ pub struct Trunk {
     /// How outside numbers are written for it: the first rule whose prefix they begin with.
     #[serde(default)]
     pub outbound_rules: Vec<NumberRule>,
+    /// What outside numbers may begin with that flows and agents call, written with or without `+`;
+    /// `+` alone allows all. Empty: none is called. Mobiles of agents need no prefix: whoever
+    /// configured them pays for them knowingly.
+    #[serde(default)]
+    pub outside_prefixes: Vec<String>,
     /// Whether it may show a number that is not the tenant's: the customer's, to a mobile agent.
     #[serde(default)]
     pub present_any_number: bool,
     /// Calls at once over it, both directions together: 1–100,000.
     #[serde(default = "channels_max")]
     pub channels: u32,
+}
+
+impl Trunk {
+    /// Whether flows and agents may call an outside number by it.
+    pub fn may_call(&self, number: &str) -> bool {
+        let number = without_plus(number);
+        self.outside_prefixes.iter().any(|prefix| number.starts_with(without_plus(prefix)))
+    }
+}
+
+fn without_plus(number: &str) -> &str {
+    number.strip_prefix('+').unwrap_or(number)
 }
 
 impl Default for Trunk {
@@ -211,6 +228,7 @@ impl Default for Trunk {
             transport: TrunkTransport::default(),
             local: None,
             outbound_rules: Vec::new(),
+            outside_prefixes: Vec::new(),
             present_any_number: false,
             channels: channels_max(),
         }

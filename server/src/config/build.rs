@@ -140,7 +140,6 @@ fn mobiles(centre: &Centre) -> Result<BTreeMap<String, Mobile>, String> {
         let mobile = Mobile {
             pin_hash: Redacted::new(hash.into()),
             number: text("mobile_number"),
-            number_shown_to_customer: text("number_shown_to_customer"),
             number_shown_to_agent: text("number_shown_to_agent"),
         };
         mobiles.insert(employee_id.to_string(), mobile);

@@ -12,8 +12,8 @@ use hotline_engine::config::{
 use hotline_ivr::program::Flows;
 use hotline_media::command::AssetId;
 use hotline_routing::config::{
-    AccessCode, Agent, AgentRole, AnnounceOnAnswer, AnswerMode, AnswerSupervision, CalledRoute,
-    Destination, Distribution, LostRegistration, Policy, Skill, SkillQueue, WaitMethod,
+    AccessCode, Agent, AnnounceOnAnswer, AnswerMode, AnswerSupervision, CalledRoute, Destination,
+    Distribution, LostRegistration, Policy, Skill, SkillQueue, WaitMethod,
 };
 use hotline_sip::digest::ha1;
 use std::collections::BTreeMap;
@@ -265,6 +265,7 @@ impl Centre {
             early_media: number == 0,
             target: Some(Centre::carrier(number)),
             local: Some(SERVER),
+            outside_prefixes: vec!["+".into()],
             ..Trunk::default()
         };
         let prompts = PROMPTS.iter().zip(FIRST_PROMPT.0..);
@@ -388,7 +389,6 @@ fn on_mobile(agent: u32, tenant: &Tenant, queues: &[String]) -> Agent {
     Agent {
         employee_id: Centre::mobile_id(agent),
         skill_queues: queues.iter().map(skill).collect(),
-        role: if agent == 0 { AgentRole::Callout } else { AgentRole::Common },
         answer_mode: match tenant.by_hand {
             true => AnswerMode::Manual,
             false => Agent::default().answer_mode,

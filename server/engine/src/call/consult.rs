@@ -20,7 +20,7 @@ use super::caller::{CallerSide, Phase};
 use super::ending::Ending;
 use super::feature::{Feature, Keys};
 use super::leg::{Leg, part_with};
-use super::outbound::{self, Shown};
+use super::outbound::{self, Shown, Wish};
 use super::trace::Lane;
 use super::{Side, Step};
 use crate::id::CallId;
@@ -28,7 +28,7 @@ use crate::input::Output;
 use crate::record::{CallRecord, ReleaseReason, ReleasedBy, TransferRecord};
 use hotline_base::Redacted;
 use hotline_media::command::{Command, LegRef};
-use hotline_routing::config::{AgentRole, Destination};
+use hotline_routing::config::Destination;
 use hotline_routing::{AgentRef, AgentState, Circumstances, Input as Routed, QueueRef};
 use hotline_sip::status::q850_reason;
 
@@ -95,8 +95,8 @@ pub(crate) struct Lent {
 
 impl Call {
     /// Whom a number that an agent typed means: an employee ID, else a number of ours, else an
-    /// outside number if its role allows.
-    pub fn target(&self, step: &Step<'_, '_>, by: AgentRef, number: &str) -> Option<Target> {
+    /// outside number if the mobiles' trunk may call it.
+    pub fn target(&self, step: &mut Step<'_, '_>, by: AgentRef, number: &str) -> Option<Target> {
         let routing = &step.cx.routing;
         if let Some(agent) = routing.agent(number) {
             return (agent != by).then(|| Target::Agent(agent, number.to_owned()));
@@ -113,11 +113,14 @@ impl Call {
                 Destination::Flow(_) => None,
             };
         }
-        let role = routing.agent_settings(by).map(|settings| settings.role);
         let trunk = step.cx.config.single_phone.trunk.clone()?;
-        let may = role == Some(AgentRole::Callout)
-            && outbound::way(step, &trunk, number, self.hops_left).is_ok();
-        may.then(|| Target::Number { number: number.to_owned(), trunk })
+        match outbound::way(step, &trunk, number, Wish::Outside, self.hops_left) {
+            Ok(_) => Some(Target::Number { number: number.to_owned(), trunk }),
+            Err(barred) => {
+                step.cx.notice(barred.text(&trunk));
+                None
+            }
+        }
     }
 
     /// The agent calls somebody in between; the customer hears the hold tone.

@@ -13,7 +13,7 @@ use super::call::{Call, State, Talk};
 use super::ending::Ending;
 use super::leg::Leg;
 use super::media::MediaLeg;
-use super::outbound::{self, Barred, Shown};
+use super::outbound::{self, Barred, Shown, Wish};
 use super::parting::{acknowledge, dialog_of, give_up, hang_up_stray, watch};
 use super::sdp::Session;
 use super::trace::Lane;
@@ -79,13 +79,15 @@ impl Call {
         trunk: &str,
         shown: &Shown,
     ) -> Result<(), Failure> {
-        let way = outbound::way(step, trunk, number, self.hops_left).map_err(|barred| {
-            step.cx.notice(barred.text(trunk));
-            match barred {
-                Barred::NoChannel | Barred::TooManyHops => Failure::Unavailable,
-                _ => Failure::Unknown,
-            }
-        })?;
+        let way = outbound::way(step, trunk, number, Wish::Outside, self.hops_left).map_err(
+            |barred| {
+                step.cx.notice(barred.text(trunk));
+                match barred {
+                    Barred::NoChannel | Barred::TooManyHops => Failure::Unavailable,
+                    _ => Failure::Unknown,
+                }
+            },
+        )?;
         let near = self.caller.leg.media.leg.worker;
         let port = step.cx.ports.open(step.cx.mark.partition, Some(near));
         let (leg, port) = port.ok_or(Failure::Unavailable)?;

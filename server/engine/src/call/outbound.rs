@@ -37,6 +37,8 @@ pub(crate) enum Barred {
     NoTarget,
     /// It is no number that can be dialled.
     NotANumber,
+    /// It begins with nothing that the trunk's `outside_prefixes` allow: nobody may pay for it.
+    NotAllowed,
     /// It is one of our own numbers: the call would come back.
     Ours,
     /// The call has come too far already.
@@ -52,6 +54,10 @@ impl Barred {
             Barred::NoTrunk => format!("there is no trunk {trunk:?} to call a number by"),
             Barred::NoTarget => format!("trunk {trunk:?} has no target: nothing is called by it"),
             Barred::NotANumber => String::from("an outside number is none: it was not called"),
+            Barred::NotAllowed => format!(
+                "trunk {trunk:?}: an outside number begins with none of its outside_prefixes; it was \
+                 not called"
+            ),
             Barred::Ours => String::from("an outside number is one of ours: it was not called"),
             Barred::TooManyHops => String::from("a call came by too many hops to go out again"),
             Barred::NoChannel => format!("all channels of trunk {trunk:?} are in use"),
@@ -81,6 +87,15 @@ pub(crate) struct Shown {
     pub asserted: Option<String>,
 }
 
+/// Whose wish it is that a number is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// The administrator's, who configured an agent's mobile.
+    Mobile,
+    /// A flow's or an agent's, perhaps with digits of a caller.
+    Outside,
+}
+
 /// How a number is reached by a trunk, if it may be.
 ///
 /// # Errors
@@ -89,6 +104,7 @@ pub(crate) fn way(
     step: &Step<'_, '_>,
     trunk: &str,
     number: &str,
+    wish: Wish,
     hops_left: u8,
 ) -> Result<Way, Barred> {
     let trunks = step.cx.trunks;
@@ -98,6 +114,9 @@ pub(crate) fn way(
     let fits = (1..=OUTSIDE_DIGITS_MAX).contains(&digits.len());
     if !fits || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Barred::NotANumber);
+    }
+    if wish == Wish::Outside && !trunk.may_call(number) {
+        return Err(Barred::NotAllowed);
     }
     let rules = &step.cx.routing.config().number_rules;
     let known = |number: &str| step.cx.routing.resolve(number, Circumstances::ANY).is_ok();

@@ -9,7 +9,7 @@ use super::feature::Keys;
 use super::leg::{Binding, Leg, part_with};
 use super::media::MediaLeg;
 use super::offer::{Offer, Presented};
-use super::outbound::{self, Barred};
+use super::outbound::{self, Barred, Wish};
 use super::parting::{acknowledge, dialog_of, give_up, hang_up_stray, watch};
 use super::{Side, Step};
 use crate::checkpoint::Point;
@@ -118,7 +118,7 @@ impl Call {
         let trunk = config.single_phone.trunk.as_deref().unwrap_or_default();
         let mobile = config.mobiles.get(&offer.employee_id);
         let number = mobile.and_then(|mobile| mobile.number.as_deref()).unwrap_or_default();
-        let way = match outbound::way(step, trunk, number, self.hops_left) {
+        let way = match outbound::way(step, trunk, number, Wish::Mobile, self.hops_left) {
             Ok(way) => way,
             Err(barred) => {
                 step.cx.notice(barred.text(trunk));

@@ -10,7 +10,7 @@ use hotline_engine::effect::{Effect, EffectDone};
 use hotline_engine::record::{ReleaseReason, ReleasedBy};
 use hotline_ivr::program::Flows;
 use hotline_media::command::{Command, LegRef};
-use hotline_routing::config::{AgentRole, AnswerMode, CalledRoute, Destination};
+use hotline_routing::config::{AnswerMode, CalledRoute, Destination};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -516,7 +516,7 @@ fn the_consulted_party_is_busy_or_hangs_up() {
 }
 
 #[test]
-fn a_blind_transfer_goes_to_an_idle_agent_a_queue_or_an_outside_number_if_the_role_allows() {
+fn a_blind_transfer_goes_to_an_idle_agent_a_queue_or_an_outside_number_if_the_trunk_may_call_it() {
     let (mut w, mut agent, line, mut customer, leg) = with_colleague(sign_in_centre());
     w.press(line, "*31002#");
     let mut ring = rings(&mut w, 12);
@@ -541,7 +541,7 @@ fn a_blind_transfer_goes_to_an_idle_agent_a_queue_or_an_outside_number_if_the_ro
     assert_eq!(record.queues[1].queue, "read");
     assert_eq!(record.transfers[0].to, "skill_queue \"read\"");
 
-    // Outside numbers: only who may.
+    // Outside numbers: only those that the trunk may call.
     let (mut w, mut agent, line, mut customer, _) = talks(sign_in_centre());
     w.press(line, "*315558888#");
     assert!(!w.was_sent(CARRIER, "INVITE"));
@@ -551,7 +551,7 @@ fn a_blind_transfer_goes_to_an_idle_agent_a_queue_or_an_outside_number_if_the_ro
     w.quiet();
 
     let mut config = sign_in_centre();
-    Arc::make_mut(&mut config.routing).agents[0].role = AgentRole::Callout;
+    config.trunks[0].outside_prefixes = vec!["+1555".into()];
     let (mut w, mut agent, line, mut customer, _) = talks(config);
     w.press(line, "*315558888#");
     let mut ring = rings(&mut w, CARRIER);

@@ -20,6 +20,7 @@ mod in_dialog;
 mod lines;
 mod mobile;
 mod offers;
+mod outside;
 mod overflow;
 mod policies;
 mod queue;

@@ -106,16 +106,21 @@ fn an_id_nobody_has_is_compared_with_nobodys_hash() {
     w.quiet();
 }
 
+/// Agent 1001 signs in and hangs up: its calls ring it.
+fn chooses_to_be_rung(w: &mut World) {
+    let (mut agent, leg) = calls_in(w, "15557001");
+    tries(w, leg, "1001", true);
+    w.press(leg, "2");
+    w.run(5_000);
+    agent.hung_up(w);
+}
+
 /// An agent who is rung for its calls could change its state in a call alone: to take a break
 /// between two it had to wait for the next customer.
 #[test]
 fn an_agent_who_is_rung_calls_in_and_changes_its_state_by_keys() {
     let mut w = World::new(sign_in_centre());
-    let (mut agent, leg) = calls_in(&mut w, "15557001");
-    tries(&mut w, leg, "1001", true);
-    w.press(leg, "2");
-    w.run(5_000);
-    agent.hung_up(&mut w);
+    chooses_to_be_rung(&mut w);
     for (keys, after) in [
         ("*8", "busy chosen"),
         ("*8*7", "idle"),
@@ -155,11 +160,7 @@ fn an_agent_who_is_rung_calls_in_and_changes_its_state_by_keys() {
 #[test]
 fn an_agent_who_is_rung_calls_in_and_holds_the_line() {
     let mut w = World::new(sign_in_centre());
-    let (mut agent, leg) = calls_in(&mut w, "15557001");
-    tries(&mut w, leg, "1001", true);
-    w.press(leg, "2");
-    w.run(5_000);
-    agent.hung_up(&mut w);
+    chooses_to_be_rung(&mut w);
     let (mut agent, leg) = calls_in(&mut w, "15557001");
     tries(&mut w, leg, "1001", true);
     w.press(leg, "*8");

@@ -2,9 +2,9 @@
 
 use super::values::{
     is_announce_every, is_common, is_date, is_destination, is_distribution, is_flow_name, is_hold,
-    is_host, is_http_host, is_language, is_name, is_network, is_number, is_password, is_pin,
-    is_policy, is_realm, is_secret, is_segment, is_softphone_number, is_target, is_time_zone,
-    is_voice, is_waiting,
+    is_host, is_http_host, is_language, is_name, is_network, is_number, is_outside_prefix,
+    is_password, is_pin, is_policy, is_realm, is_secret, is_segment, is_softphone_number,
+    is_target, is_time_zone, is_voice, is_waiting,
 };
 use super::{Field, Kind, Rule};
 
@@ -28,6 +28,8 @@ const WAITING: Rule =
     Rule::Check(is_waiting, "\"default\", { tone = \"NAME\" } or { flow = \"NAME\" }");
 const HOLD: Rule = Rule::Check(is_hold, "\"default\" or { tone = \"NAME\" }");
 const NUMBER: Rule = Rule::Check(is_number, "1–20 digits, with or without + before them");
+const OUTSIDE_PREFIX: Rule =
+    Rule::Check(is_outside_prefix, "beginnings of numbers as in +46 or 0046; + alone allows all");
 const LANGUAGE: Rule = Rule::Check(is_language, "a language as in en or zh");
 const TIME_ZONE: Rule =
     Rule::Check(is_time_zone, "a name of the IANA database, as in Europe/Stockholm");
@@ -278,12 +280,12 @@ pub const AGENT: Kind = Kind {
         may("answer_mode", ANSWER_MODE, "\"inherit\""),
         may("mobile_number", NUMBER, ""),
         may("single_phone", Rule::Table(SINGLE_PHONE), "{\"enabled\":false}"),
-        may("anonymised", Rule::Bool, "false"),
-        may("number_shown_to_customer", NUMBER, ""),
         may("number_shown_to_agent", NUMBER, ""),
     ],
     later: &[
         "intelligent",
+        "anonymised",
+        "number_shown_to_customer",
         "callout_caller",
         "webrtc_auto_register",
         "softphone_in_page",
@@ -343,6 +345,7 @@ pub const TRUNK: Kind = Kind {
         may("early_media", Rule::Bool, "true"),
         may("target", Rule::Check(is_target, "ADDRESS:PORT as in 198.51.100.1:5060"), ""),
         may("transport", Rule::Choice(&["udp", "tcp"]), "\"udp\""),
+        may("outside_prefixes", Rule::List(&OUTSIDE_PREFIX, 256), "[]"),
         may("present_any_number", Rule::Bool, "false"),
         may("channels", Rule::Integer(1, 100_000, "calls at once"), "100000"),
     ],

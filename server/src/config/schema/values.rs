@@ -102,6 +102,10 @@ pub fn is_number(node: &Node) -> bool {
     })
 }
 
+pub fn is_outside_prefix(node: &Node) -> bool {
+    node.text().is_some_and(|text| text == "+") || is_number(node)
+}
+
 pub fn is_flow_name(node: &Node) -> bool {
     node.text().is_some_and(is_flow_name_text)
 }
