@@ -531,11 +531,35 @@ fn a_way_round_without_a_pause_ends_in_a_fault() {
     let faults = hotline_ivr::check::check(&[("main".to_string(), flow(text))].into(), &world);
     assert!(hotline_ivr::check::refuses(&faults), "the checker refuses it");
     let mut phone = Phone::call(text);
-    phone.perform("");
+    assert!(phone.exit.is_none(), "it pauses on the way, so that other calls have their turn");
+    phone.pass(1_000);
     let told = phone.told();
     let last = told.last().unwrap();
-    assert!(last.contains("more than 10000 nodes without input or wait"), "{last}");
+    assert!(last.contains("more than 4000 nodes without input or wait"), "{last}");
     assert!(matches!(phone.exit, Some(Exit::Fault(_))));
+}
+
+/// A branch of many long conditions in a loop kept the engine's thread for tens of milliseconds.
+#[test]
+fn a_flow_that_computes_for_long_pauses_and_goes_on() {
+    let long = vec!["1"; 100].join(" + ");
+    let cases: Vec<String> =
+        (0..15).map(|_| format!("{{ if = \"{long} == 1\", then = \"end\" }}")).collect();
+    let text = format!(
+        "start = \"n\"\n[node.n]\nkind = \"loop\"\ntimes = 50\nbody = \"b\"\nnext = \"end\"\n\
+         [node.b]\nkind = \"branch\"\ncases = [{}]\notherwise = \"n\"\n\
+         [node.end]\nkind = \"end\"\n",
+        cases.join(", ")
+    );
+    let mut phone = Phone::call(&text);
+    assert!(phone.exit.is_none(), "two turns are more than is computed in one go");
+    phone.input(Input::Digit('1'));
+    assert!(phone.exit.is_none(), "a key does not end its pause");
+    phone.input(Input::Suspend);
+    phone.pass(1_000);
+    phone.input(Input::Resume);
+    phone.pass(1_000);
+    assert_eq!(phone.exit, Some(Exit::Release { cause: 16 }));
 }
 
 #[test]

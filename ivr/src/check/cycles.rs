@@ -49,7 +49,7 @@ pub fn faults(flows: &BTreeMap<Name, Flow>) -> Vec<Fault> {
 }
 
 /// The flows that, run as sub-flows, may come to an end without having stopped.
-fn passed_at_once(flows: &BTreeMap<Name, Flow>) -> BTreeSet<&str> {
+pub(super) fn passed_at_once(flows: &BTreeMap<Name, Flow>) -> BTreeSet<&str> {
     let mut passed = BTreeSet::new();
     loop {
         let more = flows
@@ -78,7 +78,7 @@ fn reaches_end(flow: &Flow, passed: &BTreeSet<&str>) -> bool {
 }
 
 /// Whether a node takes time or a digit, whatever was typed before.
-fn stops(node: &Node, passed: &BTreeSet<&str>) -> bool {
+pub(super) fn stops(node: &Node, passed: &BTreeSet<&str>) -> bool {
     match node {
         Node::Play { barge_in, .. } | Node::Wait { barge_in, .. } => !barge_in,
         Node::Menu { .. }
@@ -90,7 +90,7 @@ fn stops(node: &Node, passed: &BTreeSet<&str>) -> bool {
     }
 }
 
-fn ways_on<'a>(
+pub(super) fn ways_on<'a>(
     flow: &'a str,
     node: &'a Node,
     flows: &'a BTreeMap<Name, Flow>,

@@ -1,6 +1,7 @@
 //! What is wrong with flows that can be read: between nodes, between flows, and with the world.
 //!
-//! Owns: edges and reachability ([`edges`]), ways round without end ([`cycles`]), types and secrets
+//! Owns: edges and reachability ([`edges`]), ways round without end ([`cycles`]) and with too many
+//! turns ([`turns`]), types and secrets
 //! ([`names`], with each expression's place from [`uses`]), variables read before they are set
 //! ([`assigned`]), secrets sent without TLS ([`in_clear`]), recordings ([`prompts`]), what is referred to ([`objects`]) and flows in flows
 //! ([`subflows`]). Does not own: single values ([`crate::read`]).
@@ -15,6 +16,7 @@ mod prompts;
 mod subflows;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod uses;
 mod world;
 
@@ -38,7 +40,11 @@ pub fn check(flows: &BTreeMap<Name, Flow>, world: &World) -> Vec<Fault> {
         ];
         faults.extend(found.into_iter().flatten().map(|fault| fault.in_flow(name)));
     }
-    faults.extend(cycles::faults(flows));
+    let endless = cycles::faults(flows);
+    if endless.is_empty() {
+        faults.extend(turns::faults(flows));
+    }
+    faults.extend(endless);
     faults.extend(subflows::faults(flows, world));
     faults.extend(objects::media_faults(flows, world));
     faults.sort_by(|a, b| (&a.flow, a.severity).cmp(&(&b.flow, b.severity)));

@@ -32,6 +32,7 @@ mod web;
 pub use fault::StartFault;
 pub use snapshot::Snapshot;
 
+use crate::expr::{self, Budget};
 use crate::model::Node;
 use crate::program::{Flows, NodeId, Program};
 use crate::schedule::WorkingTime;
@@ -43,6 +44,7 @@ use hotline_base::{Mono, Now};
 use io::{Done, Effect, Exit, Facts, Failure, Input, Output, Sound};
 use listen::Listener;
 use sign_in::SignIn;
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -50,7 +52,14 @@ use std::time::Duration;
 
 /// Most nodes entered without input, wait or play; then the flow ends in [`Exit::Fault`]. Answers of
 /// effects and failed transfers do not count as input: a flow that asks for ever ends too.
-pub const STEPS_MAX: u32 = 10_000;
+pub const STEPS_MAX: u32 = 4_000;
+/// Most nodes entered in one go; then the flow pauses for [`PAUSE`], so that other calls have their
+/// turn.
+pub const NODES_IN_A_ROW_MAX: u32 = 200;
+/// Most steps of expressions in one go, as for nodes; the node that passes it is finished.
+pub const EXPRESSION_STEPS_IN_A_ROW_MAX: u32 = 4_000;
+/// How long a flow pauses that has entered many nodes in a row.
+pub const PAUSE: Duration = Duration::from_millis(5);
 /// Most flows on the stack: a flow, its sub-flow, the sub-flow's sub-flow, …
 pub const STACK_MAX: usize = 8;
 /// Most nodes that may fail in one run and be caught by `on_fault`.
@@ -99,6 +108,7 @@ pub struct Run {
     /// Nodes entered since time has moved and something has happened.
     steps: u32,
     steps_since: Mono,
+    row: Row,
     faults: u8,
     /// Set when the caller has hung up: until when its branch may run.
     hung_up_until: Option<Mono>,
@@ -106,8 +116,47 @@ pub struct Run {
     secret: bool,
 }
 
+/// What was done at one instant, without a pause.
+#[derive(Default)]
+struct Row {
+    at: Mono,
+    nodes: u32,
+    /// Steps of expressions; the node that is evaluated began when there were so many.
+    expressions: Cell<u32>,
+    before_node: u32,
+}
+
+impl Row {
+    /// Whether another node must wait until others had their turn; else it is counted.
+    fn is_long(&mut self, now: Mono) -> bool {
+        if self.at != now {
+            *self = Row { at: now, ..Row::default() };
+        }
+        let expressions = self.expressions.get();
+        if self.nodes >= NODES_IN_A_ROW_MAX || expressions >= EXPRESSION_STEPS_IN_A_ROW_MAX {
+            return true;
+        }
+        self.nodes += 1;
+        self.before_node = expressions;
+        false
+    }
+
+    /// What one expression of the node may cost: all of a node's together no more than one go.
+    fn budget(&self) -> Budget {
+        let spent = self.expressions.get().saturating_sub(self.before_node);
+        let left = EXPRESSION_STEPS_IN_A_ROW_MAX.saturating_sub(spent);
+        Budget::of(left.min(expr::STEPS_MAX))
+    }
+
+    fn spent(&self, steps: u32) {
+        self.expressions.set(self.expressions.get().saturating_add(steps));
+    }
+}
+
 /// What a run is waiting for.
 enum State {
+    /// For its turn: its node was not entered yet.
+    Pausing { until: Mono },
     /// For the end of what a node says.
     Speaking { play: u32, until: Mono },
     /// For time to pass.
@@ -188,6 +237,7 @@ impl Run {
             playing: None,
             steps: 0,
             steps_since: now.mono,
+            row: Row::default(),
             faults: 0,
             hung_up_until: None,
             secret: false,
@@ -202,7 +252,8 @@ impl Run {
     /// When [`Input::Expire`] is due. None: suspended, left by a transfer, or over.
     pub fn deadline(&self) -> Option<Mono> {
         match &self.state {
-            State::Speaking { until, .. }
+            State::Pausing { until }
+            | State::Speaking { until, .. }
             | State::Waiting { until }
             | State::Effect { until, .. } => Some(*until),
             State::Listening(listener) => Some(listener.deadline()),
@@ -351,6 +402,10 @@ impl Run {
         if self.deadline().is_none_or(|at| now.mono < at) {
             return;
         }
+        if let State::Pausing { .. } = self.state {
+            // That time has passed is not the flow's doing.
+            return self.go(now, Ok(Next::Node(self.top.node)));
+        }
         self.time_moves(now);
         match self.state {
             State::Effect { .. } => {
@@ -386,11 +441,15 @@ impl Run {
     }
 
     fn enter(&mut self, now: Now, node: NodeId) -> Result<Next, Fault> {
+        self.top.node = node;
+        if self.row.is_long(now.mono) {
+            self.state = State::Pausing { until: now.mono + PAUSE };
+            return Ok(Next::Stay);
+        }
         self.steps += 1;
         if self.steps > STEPS_MAX {
             return Err(Fault::TooManySteps);
         }
-        self.top.node = node;
         let program = Arc::clone(&self.top.program);
         let step = program.step(node).ok_or_else(|| Fault::NoNode(String::new()))?;
         self.outputs.push_back(Output::Entered {
@@ -512,6 +571,7 @@ impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (flow, node) = self.position();
         let state = match self.state {
+            State::Pausing { .. } => "pausing",
             State::Speaking { .. } => "speaking",
             State::Waiting { .. } => "waiting",
             State::Listening(_) => "listening",

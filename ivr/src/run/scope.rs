@@ -4,7 +4,7 @@
 
 use super::Run;
 use super::fault::Fault;
-use crate::expr::{Budget, Expr, Scope, text_of};
+use crate::expr::{Expr, Scope, text_of};
 use crate::model::Value;
 use hotline_base::Now;
 use hotline_base::calendar::TimeZone;
@@ -48,7 +48,11 @@ impl Scope for Names<'_> {
 impl Run {
     pub(super) fn eval(&self, now: Now, expr: &Expr) -> Result<Value, Fault> {
         let names = Names { run: self, now_ms: now.wall.as_ms() };
-        Ok(expr.eval(&names, &mut Budget::default())?)
+        let allowed = self.row.budget();
+        let mut budget = allowed;
+        let value = expr.eval(&names, &mut budget);
+        self.row.spent(allowed.left().saturating_sub(budget.left()));
+        Ok(value?)
     }
 
     pub(super) fn eval_flag(&self, now: Now, expr: &Expr) -> Result<bool, Fault> {
