@@ -246,6 +246,11 @@ const WRONG: &[(&str, &str, &str)] = &[
         "mobile_number = \"mine\"",
         "agent \"1001\": mobile_number = \"mine\"; allowed 1–20 digits, with or without + before them",
     ),
+    (
+        "answer_mode = \"manual\"",
+        "number_shown_to_customer = \"anonymous\"",
+        "agent \"1001\": number_shown_to_customer = \"anonymous\"; allowed 1–20 digits",
+    ),
     // The trunk.
     (
         "198.51.100.0/24",

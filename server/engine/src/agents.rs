@@ -119,6 +119,7 @@ impl Agents {
             queues: status.queues.iter().copied().filter_map(name).collect(),
             call,
             registrations: contacts.iter().map(|b| b.contact.as_text().into_owned()).collect(),
+            anonymised: false,
         })
     }
 }

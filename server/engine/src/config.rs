@@ -3,8 +3,10 @@
 //! Owns the types. Does not own where they come from (files, store: the shell's `config`), nor the
 //! rules of routing (`hotline_routing::config`).
 
+mod anonymisation;
 mod single_phone;
 
+pub use anonymisation::Anonymisation;
 pub use single_phone::{CutLine, FeatureCodes, Mobile, SinglePhone, StarCodes};
 
 use hotline_base::{Partition, Redacted};
@@ -77,6 +79,8 @@ pub struct TenantConfig {
     pub mobiles: BTreeMap<String, Mobile>,
     /// How single-phone agents are served.
     pub single_phone: SinglePhone,
+    /// Number anonymisation of the agents that have one, by employee ID.
+    pub anonymisation: BTreeMap<String, Anonymisation>,
     /// Limits of this tenant.
     pub limits: TenantLimits,
 }
@@ -103,12 +107,23 @@ impl Default for TenantConfig {
             test_callers: BTreeSet::new(),
             mobiles: BTreeMap::new(),
             single_phone: SinglePhone::default(),
+            anonymisation: BTreeMap::new(),
             limits: TenantLimits::default(),
         }
     }
 }
 
 impl TenantConfig {
+    /// The number that an agent sees of every customer, if one is set.
+    pub fn number_shown_to_agent(&self, employee_id: &str) -> Option<&str> {
+        self.anonymisation.get(employee_id)?.number_shown_to_agent.as_deref()
+    }
+
+    /// The number that outside parties see of an agent, if one is set.
+    pub fn number_shown_to_customer(&self, employee_id: &str) -> Option<&str> {
+        self.anonymisation.get(employee_id)?.number_shown_to_customer.as_deref()
+    }
+
     /// A prompt in the language, else in the tenant's, else in English.
     pub fn prompt(&self, language: &str, name: &str) -> Option<Prompt> {
         [language, self.language.as_str(), "en"]

@@ -255,6 +255,8 @@ pub struct AgentView {
     pub call: Option<CallId>,
     /// Contacts its softphone has registered.
     pub registrations: Vec<String>,
+    /// The mark for third parties: its numbers and its customers' are not to be shown.
+    pub anonymised: bool,
 }
 
 /// A queue as seen from outside.

@@ -131,7 +131,7 @@ pub struct TransferRecord {
     pub at: Wall,
     /// Employee ID of the agent who asked for it; none for a flow.
     pub by: Option<String>,
-    /// To whom: `agent "1002"`, `skill_queue "support"`, `number`.
+    /// To whom: `agent "1002"`, `skill_queue "support"`, `flow "after_hours"`, `number`.
     pub to: String,
     /// The outside number, if it is one.
     pub number: Option<Redacted<String>>,

@@ -77,7 +77,10 @@ pub(crate) fn answer(
 fn view(tenant: &Tenant, employee_id: &str) -> Option<crate::input::AgentView> {
     let parts = &tenant.parts;
     let call = tenant.calls.call_of_agent(employee_id);
-    parts.agents.view(&parts.routing, &parts.registrar, employee_id, call)
+    let view = parts.agents.view(&parts.routing, &parts.registrar, employee_id, call)?;
+    let marked = parts.config.anonymisation.get(employee_id);
+    let anonymised = marked.is_some_and(|one| one.anonymised);
+    Some(crate::input::AgentView { anonymised, ..view })
 }
 
 fn queues(tenant: &Tenant) -> Vec<QueueView> {

@@ -9,7 +9,8 @@ use super::flows;
 use super::password::unhex;
 use hotline_base::{Partition, Redacted};
 use hotline_engine::config::{
-    DigestAlgorithm, Mobile, Prompt, SinglePhone, Softphone, TenantConfig, TenantLimits, Trunk,
+    Anonymisation, DigestAlgorithm, Mobile, Prompt, SinglePhone, Softphone, TenantConfig,
+    TenantLimits, Trunk,
 };
 use hotline_ivr::schedule::WorkingTime;
 use hotline_routing::Config as RoutingConfig;
@@ -82,6 +83,7 @@ pub fn tenant(
         test_callers: test_callers.filter_map(Json::as_str).map(String::from).collect(),
         mobiles: mobiles(centre)?,
         single_phone: single_phone(centre)?,
+        anonymisation: anonymisation(centre),
         limits: TenantLimits {
             concurrent_calls: number("concurrent_calls", limits.concurrent_calls),
             call_s_max: number("call_s_max", limits.call_s_max),
@@ -137,14 +139,23 @@ fn mobiles(centre: &Centre) -> Result<BTreeMap<String, Mobile>, String> {
             return Err(format!("agent {employee_id:?}: single_phone: has no PIN yet"));
         };
         let text = |key: &str| agent.get(key).and_then(Json::as_str).map(String::from);
-        let mobile = Mobile {
-            pin_hash: Redacted::new(hash.into()),
-            number: text("mobile_number"),
-            number_shown_to_agent: text("number_shown_to_agent"),
-        };
+        let mobile = Mobile { pin_hash: Redacted::new(hash.into()), number: text("mobile_number") };
         mobiles.insert(employee_id.to_string(), mobile);
     }
     Ok(mobiles)
+}
+
+fn anonymisation(centre: &Centre) -> BTreeMap<String, Anonymisation> {
+    let of = |(employee_id, agent): (&str, &Map<String, Json>)| {
+        let text = |key: &str| agent.get(key).and_then(Json::as_str).map(String::from);
+        let one = Anonymisation {
+            anonymised: agent.get("anonymised") == Some(&Json::Bool(true)),
+            number_shown_to_customer: text("number_shown_to_customer"),
+            number_shown_to_agent: text("number_shown_to_agent"),
+        };
+        (one != Anonymisation::default()).then(|| (employee_id.to_string(), one))
+    };
+    centre.of_kind("agent").filter_map(of).collect()
 }
 
 /// The routing view of a tenant.

@@ -133,6 +133,22 @@ fn only_ha1_is_kept_and_inheritance_goes_agent_organisation_tenant() {
     assert_eq!(round.centre, loaded.centre, "what the API is sent is what is stored");
 }
 
+/// The numbers and the mark were taken in and did nothing; then they were refused.
+#[test]
+fn the_anonymisation_of_an_agent_reaches_its_calls_with_or_without_a_telephone_to_sign_in_from() {
+    let text = GOOD.to_owned()
+        + "anonymised = true\nnumber_shown_to_customer = \"15550009\"\nnumber_shown_to_agent = \"4711\"\n";
+    let loaded = read(&text).unwrap();
+    assert!(loaded.centre.to_json().to_string().contains("\"anonymised\":true"), "it is stored");
+    let tenant =
+        build::tenant(&loaded.centre, hotline_base::Partition(1), 1, build::Parts::default())
+            .unwrap();
+    assert!(tenant.anonymisation["1001"].anonymised);
+    assert_eq!(tenant.number_shown_to_customer("1001"), Some("15550009"));
+    assert_eq!(tenant.number_shown_to_agent("1001"), Some("4711"));
+    assert_eq!(tenant.number_shown_to_agent("1002"), None);
+}
+
 #[test]
 fn a_plan_says_what_changes_with_defaults_filled_in_and_keeps_what_is_not_pruned() {
     let before = read(GOOD).unwrap().centre;

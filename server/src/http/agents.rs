@@ -24,6 +24,7 @@ pub fn shown(agent: &AgentView, zone: &TimeZone) -> JsonValue {
         "skill_queues": agent.queues,
         "call": agent.call,
         "registrations": agent.registrations,
+        "anonymised": agent.anonymised,
     })
 }
 

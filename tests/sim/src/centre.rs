@@ -377,7 +377,6 @@ fn mobiles(number: u32, tenant: &Tenant) -> BTreeMap<String, Mobile> {
             // The simulated comparison knows whose it is.
             pin_hash: Redacted::new(format!("hash of {}", Centre::pin(number, agent))),
             number: Some(Centre::mobile_number(number, agent)),
-            ..Mobile::default()
         };
         (Centre::mobile_id(agent), mobile)
     };

@@ -47,6 +47,8 @@ pub(crate) enum Across {
         parent: u32,
         /// The agent's leg.
         leg: Box<Leg>,
+        /// Nobody was reached.
+        failed: bool,
         /// The agent has hung up.
         gone: bool,
     },
@@ -119,9 +121,9 @@ impl Calls {
                 });
             }
             Across::Consult(lent) => self.begin_consultation(cx, *lent),
-            Across::ConsultOver { parent, leg, gone } => {
+            Across::ConsultOver { parent, leg, failed, gone } => {
                 self.hand_leg(cx, parent, *leg, |call, step, leg| {
-                    call.consult_over(step, leg, gone);
+                    call.consult_over(step, leg, failed, gone);
                 });
             }
             Across::TakeOver { parent, leg, talk } => {

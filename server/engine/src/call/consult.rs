@@ -20,7 +20,7 @@ use super::caller::{CallerSide, Phase};
 use super::ending::Ending;
 use super::feature::{Feature, Keys};
 use super::leg::{Leg, part_with};
-use super::outbound::{self, Shown, Wish};
+use super::outbound::{self, Wish};
 use super::trace::Lane;
 use super::{Side, Step};
 use crate::id::CallId;
@@ -28,7 +28,7 @@ use crate::input::Output;
 use crate::record::{CallRecord, ReleaseReason, ReleasedBy, TransferRecord};
 use hotline_base::Redacted;
 use hotline_media::command::{Command, LegRef};
-use hotline_routing::config::Destination;
+use hotline_routing::config::{AnswerSupervision, Destination};
 use hotline_routing::{AgentRef, AgentState, Circumstances, Input as Routed, QueueRef};
 use hotline_sip::status::q850_reason;
 
@@ -46,6 +46,8 @@ pub(crate) enum Target {
         /// The trunk.
         trunk: String,
     },
+    /// A flow, which a customer can be handed to, but which nobody consults.
+    Flow(String),
 }
 
 /// The customer's side of a consultation.
@@ -68,6 +70,8 @@ pub(crate) struct ConsultOf {
     pub agent: AgentRef,
     /// The same by employee ID.
     pub employee_id: String,
+    /// The access code that the customer has dialled.
+    pub access_code: Option<String>,
     /// The customer's leg, for a conference.
     pub customer: LegRef,
     /// All three hear each other.
@@ -95,7 +99,7 @@ pub(crate) struct Lent {
 
 impl Call {
     /// Whom a number that an agent typed means: an employee ID, else a number of ours, else an
-    /// outside number if the mobiles' trunk may call it.
+    /// outside number if the mobiles' trunk may call it. Nobody, if the customer could not be there.
     pub fn target(&self, step: &mut Step<'_, '_>, by: AgentRef, number: &str) -> Option<Target> {
         let routing = &step.cx.routing;
         if let Some(agent) = routing.agent(number) {
@@ -107,10 +111,14 @@ impl Call {
         if let Ok(found) = routing.resolve(number, about) {
             return match found.destination? {
                 Destination::SkillQueue(name) => {
-                    routing.queue(&name).map(|queue| Target::Queue(queue, name))
+                    let queue = routing.queue(&name).filter(|queue| self.may_enter(step, *queue));
+                    queue.map(|queue| Target::Queue(queue, name))
                 }
                 Destination::Agent(id) => routing.agent(&id).map(|agent| Target::Agent(agent, id)),
-                Destination::Flow(_) => None,
+                Destination::Flow(name) => {
+                    let flow = config.flows.get(&name, self.waiting.tester);
+                    flow.is_some().then_some(Target::Flow(name))
+                }
             };
         }
         let trunk = step.cx.config.single_phone.trunk.clone()?;
@@ -136,8 +144,15 @@ impl Call {
         self.note_transfer(step, &employee_id, &target);
         self.hold_customer(step);
         let parent = Some(self.id.serial);
-        let (conference, dials) = (false, false);
-        let of = ConsultOf { parent, agent: by, employee_id, customer, conference, dials };
+        let of = ConsultOf {
+            parent,
+            agent: by,
+            employee_id,
+            access_code: self.record.access_code.clone(),
+            customer,
+            conference: false,
+            dials: false,
+        };
         let lent = Lent {
             parent: self.id.serial,
             leg,
@@ -158,9 +173,9 @@ impl Call {
         self.caller.leg.media.tone(step.cx.out, tone.asset);
     }
 
-    /// The agent's leg is back: the consultation has come to nothing, or the agent returns. `gone`:
+    /// The agent's leg is back: the agent returns, or, if it `failed`, nobody was reached. `gone`:
     /// the agent has hung up meanwhile, so the customer goes where the agent wanted it to.
-    pub fn consult_over(&mut self, step: &mut Step<'_, '_>, leg: Leg, gone: bool) {
+    pub fn consult_over(&mut self, step: &mut Step<'_, '_>, leg: Leg, failed: bool, gone: bool) {
         let Some(consult) = self.consult.take() else { return part_with(step, leg, "", gone) };
         let State::Connected(talk) = &self.state else { return part_with(step, leg, "", gone) };
         if gone {
@@ -168,7 +183,7 @@ impl Call {
             self.adopt_agent(step, leg);
             return self.hand_on(step, &employee_id, consult.target, true);
         }
-        self.transfer_done(step, "returned");
+        self.transfer_done(step, if failed { "failed" } else { "returned" });
         self.leave_conference(step, consult.conference, leg.media.leg);
         self.adopt_again(step, leg);
         self.bridge(step);
@@ -233,18 +248,23 @@ impl Call {
         self.times.close_stretch(step.cx.now.mono);
         self.arm_keys(step, None);
         self.waiting.hops = self.waiting.hops.saturating_add(1);
+        self.queue = None;
+        self.waits_until = None;
+        // Whatever it came for: it has been answered, and hears that it waits.
+        self.supervision = Some(AnswerSupervision::AtOnce);
         self.state = State::Arrived;
         self.arm(step, super::call::ARRIVED_MAX);
-        self.go_to(step, target);
+        let access_code = self.record.access_code.clone();
+        self.go_to(step, target, by, access_code.as_deref());
     }
 
-    /// On to an agent, a queue or a number: as any call that has just arrived there.
-    fn go_to(&mut self, step: &mut Step<'_, '_>, target: Target) {
+    /// On to an agent, a queue, a number or a flow: as any call that has just arrived there. `by`:
+    /// the agent who wants it; `dialled`: the access code that the customer has dialled.
+    fn go_to(&mut self, step: &mut Step<'_, '_>, target: Target, by: &str, dialled: Option<&str>) {
         let call = self.call_ref();
         match target {
             Target::Agent(agent, _) => {
                 self.in_routing = true;
-                self.queue = None;
                 self.caller.leg.media.tone(step.cx.out, crate::config::WAIT_TONE);
                 step.routed(Routed::ArrivedForAgent { call, agent });
             }
@@ -255,13 +275,17 @@ impl Call {
                 step.routed(Routed::Arrived { call, queue, priority, hops, test });
             }
             Target::Number { number, trunk } => {
-                let own = outbound::own_number(step, self.record.access_code.as_deref());
-                let shown = Shown { number: own.clone(), asserted: own, ..Shown::default() };
+                let shown = outbound::shown_of_agent(step, by, dialled);
                 if self.call_number(step, &number, &trunk, &shown).is_err() {
                     self.state = State::Queued;
                     let ending = Ending::of(ReleaseReason::AgentUnavailable);
+                    self.transfer_done(step, "failed");
                     self.farewell(step, "transfer_failed", ending);
                 }
+            }
+            Target::Flow(name) => {
+                self.transfer_done(step, "transferred");
+                self.enter_flow(step, &name);
             }
         }
     }
@@ -286,6 +310,7 @@ impl Call {
             Target::Number { number, .. } => {
                 (String::from("number"), Some(Redacted::new(number.clone())))
             }
+            Target::Flow(name) => (format!("flow {name:?}"), None),
         };
         let (at, by) = (step.cx.now.wall, Some(by.to_owned()));
         self.record.transfers.push(TransferRecord { at, by, to, number, outcome: None });
@@ -305,12 +330,20 @@ impl Call {
         self.checkpoint(step, crate::checkpoint::Point::Admitted);
         self.arm(step, super::call::ARRIVED_MAX);
         self.caller.leg.media.tone(step.cx.out, crate::config::WAIT_TONE);
-        self.go_to(step, target);
+        let of = self.consult_of.as_ref();
+        let (by, dialled) = of.map(|of| (of.employee_id.clone(), of.access_code.clone())).unzip();
+        let (by, dialled) = (by.unwrap_or_default(), dialled.flatten());
+        self.go_to(step, target, &by, dialled.as_deref());
     }
 
     /// The agent's leg leaves a consultation: back to the customer's call, or, when the customer is
     /// gone, where it came from. `gone`: the agent has hung up.
-    pub fn give_agent_back(&mut self, step: &mut Step<'_, '_>, reason: &str, gone: bool) -> bool {
+    pub fn give_agent_back(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        ending: &Ending,
+        gone: bool,
+    ) -> bool {
         let Some(of) = self.consult_of.take() else { return false };
         let leg = self.caller.leg.clone();
         step.index.tags.remove(&leg.dialog.id().local_tag);
@@ -319,13 +352,15 @@ impl Call {
         match of.parent {
             Some(parent) => {
                 let leg = Box::new(leg);
-                step.index.across.push_back(Across::ConsultOver { parent, leg, gone });
+                // The agent, its caller, may have thought better of it.
+                let failed = self.times.connected.is_none() && ending.by != ReleasedBy::Caller;
+                step.index.across.push_back(Across::ConsultOver { parent, leg, failed, gone });
             }
             None => {
                 if of.dials {
                     step.routed(Routed::DialEnded { agent: of.agent });
                 }
-                part_with(step, leg, reason, gone);
+                part_with(step, leg, &ending.header(), gone);
             }
         }
         true
@@ -424,6 +459,7 @@ pub(crate) fn consultation(step: &Step<'_, '_>, id: CallId, lent: Lent) -> (Call
         Target::Agent(_, employee_id) => employee_id.clone(),
         Target::Queue(_, name) => name.clone(),
         Target::Number { number, .. } => number.clone(),
+        Target::Flow(name) => name.clone(),
     };
     let arrived = step.cx.now.wall;
     let record = CallRecord::new(id, sip_call_id, dialled, of.employee_id.clone(), arrived);

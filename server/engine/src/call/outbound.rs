@@ -216,20 +216,26 @@ pub(crate) fn own_number(step: &Step<'_, '_>, dialled: Option<&str>) -> Option<S
     config.main_number.clone().or_else(|| dialled.map(str::to_owned)).or_else(first)
 }
 
-/// What a mobile agent sees of a customer: what the agent's settings say, else the customer's
-/// number where the trunk may show it, else one of the tenant's.
-pub(crate) fn shown_to_agent(
+/// What an outside party sees of an agent who calls it, or hands a customer over to it: the number
+/// that the agent's settings say, else one of the tenant's.
+pub(crate) fn shown_of_agent(
     step: &Step<'_, '_>,
     employee_id: &str,
-    trunk: &Trunk,
-    customer: Option<&str>,
-    queue: Option<&str>,
-    access_code: Option<&str>,
+    dialled: Option<&str>,
 ) -> Shown {
-    let config = step.cx.config;
-    let set = config.mobiles.get(employee_id).and_then(|one| one.number_shown_to_agent.clone());
-    let own = config.single_phone.number_shown.clone().or_else(|| own_number(step, access_code));
-    let customer = customer.filter(|_| trunk.present_any_number).map(str::to_owned);
-    let number = set.or(customer).or_else(|| own.clone());
-    Shown { display: queue.unwrap_or_default().to_owned(), number, asserted: own }
+    let set = step.cx.config.number_shown_to_customer(employee_id).map(str::to_owned);
+    let number = set.or_else(|| own_number(step, dialled));
+    Shown { number: number.clone(), asserted: number, ..Shown::default() }
+}
+
+/// What a mobile agent sees: the number that may be shown of its customer, else one of the tenant's.
+pub(crate) fn shown_to_agent(
+    step: &Step<'_, '_>,
+    customer: Option<String>,
+    display: String,
+    dialled: Option<&str>,
+) -> Shown {
+    let set = step.cx.config.single_phone.number_shown.clone();
+    let own = set.or_else(|| own_number(step, dialled));
+    Shown { display, number: customer.or_else(|| own.clone()), asserted: own }
 }

@@ -63,7 +63,7 @@ impl Call {
     }
 
     fn release_caller(&mut self, step: &mut Step<'_, '_>, ending: &Ending, gone: Option<Side>) {
-        if self.give_agent_back(step, &ending.header(), gone == Some(Side::Caller)) {
+        if self.give_agent_back(step, ending, gone == Some(Side::Caller)) {
             self.caller.phase = Phase::Ended;
             return;
         }

@@ -13,6 +13,7 @@ use super::outbound::{self, Barred, Wish};
 use super::parting::{acknowledge, dialog_of, give_up, hang_up_stray, watch};
 use super::{Side, Step};
 use crate::checkpoint::Point;
+use crate::config::Trunk;
 use crate::event::EventKind;
 use crate::record::{OfferRecord, ReleaseReason};
 use compact_str::CompactString;
@@ -54,7 +55,7 @@ impl Call {
         };
         let media = MediaLeg::open(step.cx.out, leg, port, step.cx.config.limits.rtp_silence_s);
         let mut offer = Offer::new(id, agent, employee_id.clone(), queue, media);
-        let presented = self.presented_to(step, queue);
+        let presented = self.presented_to(step, &employee_id, queue);
         let codec = self.caller.agreed.map(|stream| stream.codec);
         let codec = self.caller.leg.media.codec().or(codec);
         let status = step.cx.routing.agent_status(agent);
@@ -130,27 +131,53 @@ impl Call {
             }
         };
         let queue = offer.queue.map(|queue| step.queue_name(queue));
-        let shown = outbound::shown_to_agent(
-            step,
-            &offer.employee_id,
-            &way.trunk,
-            self.presented.as_deref(),
-            queue.as_deref(),
-            self.record.access_code.as_deref(),
-        );
+        // A colleague's number means nothing to a carrier; who reads its name knows it.
+        let (customer, colleague) = match self.is_inner() {
+            true => (None, self.presented.clone()),
+            false => (self.number_shown_to(step, &offer.employee_id, &way.trunk), None),
+        };
+        let display = queue.or(colleague).unwrap_or_default();
+        let dialled = self.record.access_code.as_deref();
+        let shown = outbound::shown_to_agent(step, customer, display, dialled);
         offer.ring_mobile(step, self.id, &mut self.last_leg, (&way, &shown), first_codec)
     }
 
-    fn presented_to(&self, step: &Step<'_, '_>, queue: Option<QueueRef>) -> Presented {
+    /// Whether the caller is an agent.
+    fn is_inner(&self) -> bool {
+        self.dialled_by.is_some() || self.consult_of.is_some()
+    }
+
+    /// What an agent's mobile sees of a customer: what the agent's settings say, else the customer's
+    /// number where the trunk may show it.
+    fn number_shown_to(
+        &self,
+        step: &Step<'_, '_>,
+        employee_id: &str,
+        trunk: &Trunk,
+    ) -> Option<String> {
+        let set = step.cx.config.number_shown_to_agent(employee_id).map(str::to_owned);
+        set.or_else(|| self.presented.clone().filter(|_| trunk.present_any_number))
+    }
+
+    /// What an agent's softphone sees: of a customer what the agent's settings say, else its number;
+    /// a colleague's.
+    fn presented_to(
+        &self,
+        step: &Step<'_, '_>,
+        employee_id: &str,
+        queue: Option<QueueRef>,
+    ) -> Presented {
         let settings = queue.and_then(|queue| step.cx.routing.queue_settings(queue));
-        let caller = self.presented.as_deref().unwrap_or("Anonymous");
+        let set = step.cx.config.number_shown_to_agent(employee_id).filter(|_| !self.is_inner());
+        let number = set.map(str::to_owned).or_else(|| self.presented.clone());
+        let caller = number.as_deref().unwrap_or("Anonymous");
         let display = match settings {
             Some(queue) => {
                 queue.display_name.replace("{queue}", &queue.name).replace("{caller}", caller)
             }
             None => caller.to_owned(),
         };
-        Presented { display, number: self.presented.clone() }
+        Presented { display, number }
     }
 
     /// Routing takes an offer back.

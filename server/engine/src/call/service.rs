@@ -6,6 +6,7 @@
 
 use super::announce::Announcement;
 use super::call::{Call, State, Talk};
+use super::consult::Target;
 use super::ending::Ending;
 use super::feature::{Feature, Pressed};
 use super::{Side, Step};
@@ -170,6 +171,10 @@ impl Call {
             return self.tell(step, side, &["not_possible"]);
         };
         match feature {
+            // A flow talks to customers; there is nobody to consult.
+            Feature::Consult if matches!(target, Target::Flow(_)) => {
+                self.tell(step, side, &["not_possible"]);
+            }
             Feature::Consult => self.consult(step, target),
             Feature::Transfer if self.can_be_handed_to(step, &target) => {
                 self.hand_on(step, &employee_id, target, false);

@@ -13,8 +13,6 @@ pub struct Mobile {
     pub pin_hash: Redacted<String>,
     /// Its mobile or fixed-line number; without it the agent can only hold the line.
     pub number: Option<String>,
-    /// The number it sees of customers, in place of theirs.
-    pub number_shown_to_agent: Option<String>,
 }
 
 /// How single-phone agents are served (`single_phone` of the tenant).

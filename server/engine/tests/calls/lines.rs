@@ -24,7 +24,6 @@ pub fn sign_in_centre() -> TenantConfig {
     let mobile = |number: Option<&str>| Mobile {
         pin_hash: Redacted::new(HASH.into()),
         number: number.map(str::to_owned),
-        ..Mobile::default()
     };
     config.mobiles =
         [("1001".to_owned(), mobile(Some(MOBILE))), ("1002".into(), mobile(None))].into();
@@ -83,7 +82,7 @@ pub fn on_line(config: TenantConfig) -> (World, Caller, LegRef) {
 }
 
 /// A customer whom the agent on the line is connected to.
-fn talks(config: TenantConfig) -> (World, Caller, LegRef, Caller, LegRef) {
+pub fn talks(config: TenantConfig) -> (World, Caller, LegRef, Caller, LegRef) {
     let (mut w, agent, line) = on_line(config);
     let (customer, leg) = customer(&mut w, "123451");
     w.run(5_000);
@@ -92,7 +91,7 @@ fn talks(config: TenantConfig) -> (World, Caller, LegRef, Caller, LegRef) {
     (w, agent, line, customer, leg)
 }
 
-fn customer(w: &mut World, number: &str) -> (Caller, LegRef) {
+pub fn customer(w: &mut World, number: &str) -> (Caller, LegRef) {
     let before = w.legs();
     let mut customer = call(w, number);
     customer.answered(w);
@@ -385,7 +384,7 @@ fn a_second_sign_in_takes_the_line_over_unless_a_call_runs() {
 }
 
 /// 1001 on the line talks to a customer, 1002 has a phone.
-fn with_colleague(config: TenantConfig) -> (World, Caller, LegRef, Caller, LegRef) {
+pub fn with_colleague(config: TenantConfig) -> (World, Caller, LegRef, Caller, LegRef) {
     let (mut w, agent, line, customer, leg) = talks(config);
     w.register(12, "1002");
     (w, agent, line, customer, leg)

@@ -7,6 +7,7 @@
 mod peers;
 mod world;
 
+mod anonymisation;
 mod chaos;
 mod direct;
 mod flows;
@@ -21,6 +22,7 @@ mod lines;
 mod mobile;
 mod offers;
 mod outside;
+mod outside_agents;
 mod overflow;
 mod policies;
 mod queue;

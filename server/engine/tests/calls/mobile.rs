@@ -4,7 +4,7 @@
 use crate::peers::*;
 use crate::world::*;
 use hotline_engine::Input;
-use hotline_engine::config::{Mobile, NumberRule, TenantConfig};
+use hotline_engine::config::{Anonymisation, Mobile, NumberRule, TenantConfig};
 use hotline_engine::record::{ReleaseReason, ReleasedBy};
 use hotline_media::command::{Command, LegRef};
 use hotline_routing::{AgentState, Device, RestoredAgent, Session};
@@ -85,7 +85,9 @@ fn the_customers_number_is_shown_where_the_trunk_may_and_the_agents_setting_goes
     ] {
         let mut config = mobile_centre();
         config.trunks[0].present_any_number = any;
-        config.mobiles.get_mut("1001").unwrap().number_shown_to_agent = set.map(str::to_owned);
+        let number_shown_to_agent = set.map(str::to_owned);
+        let one = Anonymisation { number_shown_to_agent, ..Anonymisation::default() };
+        config.anonymisation.insert("1001".into(), one);
         let (mut w, mut caller, ring, ..) = rung(config, "123451");
         let from = header(&ring.invite, HeaderName::From);
         assert!(from.contains(&format!("<sip:{shown}@")), "{from}");

@@ -141,7 +141,9 @@ impl Call {
         Ok(())
     }
 
-    fn may_enter(&self, step: &Step<'_, '_>, queue: QueueRef) -> bool {
+    /// Whether the caller may come into a queue: one of a type that its access code reaches, and no
+    /// draft.
+    pub fn may_enter(&self, step: &Step<'_, '_>, queue: QueueRef) -> bool {
         let routing = &step.cx.routing;
         let Some(settings) = routing.queue_settings(queue) else { return false };
         if settings.draft && !self.waiting.tester {
