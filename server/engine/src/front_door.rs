@@ -93,6 +93,11 @@ impl FrontDoor {
         self.index = Index::new(directory, advertise);
     }
 
+    /// The version of its directory.
+    pub fn version(&self) -> u64 {
+        self.index.directory.version
+    }
+
     /// Whose a message is.
     pub fn place(&mut self, now: Now, flow: &Flow, message: &Message) -> Placement {
         let Some(method) = message.method() else {

@@ -21,6 +21,7 @@ mod writer;
 
 pub use reader::{Entry, Reader};
 pub use recovery::OpenCalls;
+pub use segment::newest_epoch;
 pub use writer::{Batch, Journal, JournalStatus};
 
 use std::time::Duration;

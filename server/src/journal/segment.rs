@@ -125,3 +125,20 @@ pub fn list(directory: &Path) -> io::Result<Vec<Segment>> {
     segments.sort();
     Ok(segments)
 }
+
+/// The newest epoch in which a segment of a directory was begun; 0 when there is none.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn newest_epoch(directory: &Path) -> io::Result<u32> {
+    let segments = match list(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        listed => listed?,
+    };
+    // One that is torn or unreadable says nothing; recovery tells of it.
+    let epoch = |segment: &Segment| {
+        let (header, _) = Header::read(&mut File::open(&segment.path).ok()?).ok()?;
+        Some(header.epoch)
+    };
+    Ok(segments.iter().rev().find_map(epoch).unwrap_or(0))
+}

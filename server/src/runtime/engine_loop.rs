@@ -5,7 +5,7 @@
 //! before its event is safe from a killed process.
 
 use super::Engines;
-use super::mail::{Inbox, Mail, WAKE};
+use super::mail::{Inbox, Mail, Order, WAKE};
 use super::metrics::EngineMetrics;
 use super::shed::{Class, overloaded};
 use crate::clock::Clock;
@@ -231,6 +231,9 @@ impl<C: Core> EngineThread<C> {
             self.handle(Input::SendFailed { flow });
         }
         // Before the sockets: who was told that a change is made finds it made when it calls.
+        while let Some(order) = self.parts.inbox.next_order() {
+            self.obey(order);
+        }
         for _ in 0..LETTERS_PER_ROUND {
             let Some(mail) = self.parts.inbox.next() else { break };
             self.open(mail);
@@ -382,16 +385,23 @@ impl<C: Core> EngineThread<C> {
                 self.handle(Input::Request { id, partition, request });
             }
             Mail::EffectDone(id, done) => self.handle(Input::EffectDone { id, done }),
-            Mail::Config(directory) => {
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            // Whoever made it was overtaken: what is in force is newer.
+            Order::Config(directory) if directory.version < self.parts.front_door.version() => {}
+            Order::Config(directory) => {
                 self.parts.front_door.set_directory(Arc::clone(&directory));
                 self.handle(Input::ConfigChanged { directory });
             }
-            Mail::Drain(draining) => {
+            Order::Drain(draining) => {
                 self.draining = draining;
                 self.handle(Input::Drain(draining));
             }
-            Mail::ReleaseAll => self.handle(Input::ReleaseAll),
-            Mail::Stop => self.stopping = true,
+            Order::ReleaseAll => self.handle(Input::ReleaseAll),
+            Order::Stop => self.stopping = true,
         }
     }
 

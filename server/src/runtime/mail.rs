@@ -1,7 +1,8 @@
 //! [`Mail`]: what reaches an engine from other threads.
 //!
 //! Owns: one bounded channel per engine and its waker. When it is full the sender decides: a TCP
-//! task waits, another engine sheds, the API says 503.
+//! task waits, another engine sheds, the API says 503. Orders of the node itself ([`Order`]) are few
+//! and must not be lost: they have a channel of their own, which is read first.
 
 use crate::net::tcp::ConnectionSender;
 use crossbeam_channel::{Receiver, Sender, TrySendError};
@@ -60,7 +61,12 @@ pub enum Mail {
     },
     /// What became of an effect.
     EffectDone(EffectId, EffectDone),
-    /// A new directory is in force.
+}
+
+/// An order of the node to each of its engines.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// A new directory is in force; one that is older than what the engine has is passed over.
     Config(Arc<Directory>),
     /// Take no new calls (or take them again).
     Drain(bool),
@@ -74,6 +80,7 @@ pub enum Mail {
 #[derive(Clone, Debug)]
 pub struct EngineHandle {
     sender: Sender<Mail>,
+    orders: Sender<Order>,
     waker: Arc<mio::Waker>,
     awake: Arc<AtomicBool>,
 }
@@ -83,6 +90,7 @@ pub struct EngineHandle {
 pub struct Inbox {
     pub(super) poll: mio::Poll,
     receiver: Receiver<Mail>,
+    orders: Receiver<Order>,
     awake: Arc<AtomicBool>,
 }
 
@@ -95,9 +103,11 @@ impl EngineHandle {
         let poll = mio::Poll::new()?;
         let waker = Arc::new(mio::Waker::new(poll.registry(), WAKE)?);
         let (sender, receiver) = crossbeam_channel::bounded(MAIL_MAX);
+        // A few in the life of the node: nobody from outside sends any.
+        let (orders, given) = crossbeam_channel::unbounded();
         let awake = Arc::new(AtomicBool::new(false));
-        let inbox = Inbox { poll, receiver, awake: Arc::clone(&awake) };
-        Ok((EngineHandle { sender, waker, awake }, inbox))
+        let inbox = Inbox { poll, receiver, orders: given, awake: Arc::clone(&awake) };
+        Ok((EngineHandle { sender, orders, waker, awake }, inbox))
     }
 
     /// Posts a letter.
@@ -110,12 +120,23 @@ impl EngineHandle {
         self.sender.try_send(mail).map_err(|error| match error {
             TrySendError::Full(mail) | TrySendError::Disconnected(mail) => mail,
         })?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Gives an order; `false`: the engine's thread has ended.
+    pub fn order(&self, order: Order) -> bool {
+        let given = self.orders.send(order).is_ok();
+        self.wake();
+        given
+    }
+
+    fn wake(&self) {
         if !self.awake.swap(true, Ordering::SeqCst)
             && let Err(error) = self.waker.wake()
         {
             tracing::error!(%error, "an engine cannot be woken");
         }
-        Ok(())
     }
 
     /// Letters that wait.
@@ -137,8 +158,13 @@ impl Inbox {
         self.receiver.try_recv().ok()
     }
 
+    /// The next order.
+    pub fn next_order(&self) -> Option<Order> {
+        self.orders.try_recv().ok()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.receiver.is_empty()
+        self.receiver.is_empty() && self.orders.is_empty()
     }
 }
 

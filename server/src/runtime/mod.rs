@@ -14,5 +14,5 @@ pub mod metrics;
 pub mod shed;
 
 pub use engine_loop::{Core, EngineParts, EngineThread};
-pub use mail::{EngineHandle, Engines, Inbox, Mail};
+pub use mail::{EngineHandle, Engines, Inbox, Mail, Order};
 pub use metrics::EngineMetrics;

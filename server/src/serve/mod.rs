@@ -238,8 +238,10 @@ fn wait_for_ports(node: &RunningNode) {
 fn recover(config: &NodeConfig, runtime: &tokio::runtime::Handle) -> Result<Recovered, String> {
     let store =
         runtime.block_on(Store::open(&config.store_url)).map_err(|error| error.to_string())?;
-    let epoch = runtime.block_on(store.next_epoch()).map_err(|error| error.to_string())?;
     let directory = config.data_dir.join("journal");
+    let seen = crate::journal::newest_epoch(&directory)
+        .map_err(|error| format!("{}: {error}", directory.display()))?;
+    let epoch = runtime.block_on(store.next_epoch(seen)).map_err(|error| error.to_string())?;
     let (projected, _) = runtime.block_on(store.progress()).map_err(|error| error.to_string())?;
     let (journal, open) =
         Journal::open(&directory, &config.name, epoch, projected, JournalSettings::default())

@@ -6,7 +6,7 @@ use crate::http::{Answer, Node};
 use crate::journal::Journal;
 use crate::media::MediaWorkers;
 use crate::net::tcp::Tcp;
-use crate::runtime::{EngineMetrics, Engines, Mail, metrics};
+use crate::runtime::{EngineMetrics, Engines, Mail, Order, metrics};
 use hotline_base::Partition;
 use hotline_engine::CallId;
 use hotline_engine::event::Event;
@@ -52,16 +52,11 @@ impl RunningNode {
         RunningNode { engines, metrics, media, journal, tcp, projected, policies, draining }
     }
 
-    /// Posts a letter to every engine; what a full one does not take is tried again.
-    pub(super) fn tell(&self, mail: impl Fn() -> Mail) {
-        for engine in self.engines.all() {
-            let mut letter = mail();
-            for _ in 0..1_000 {
-                match engine.post(letter) {
-                    Ok(()) => break,
-                    Err(refused) => letter = refused,
-                }
-                std::thread::sleep(Duration::from_millis(1));
+    /// Gives an order to every engine. It waits for none and is lost by none that lives.
+    pub(super) fn order(&self, order: &Order) {
+        for (number, engine) in self.engines.all().iter().enumerate() {
+            if !engine.order(order.clone()) {
+                tracing::error!(engine = number, "an engine has ended: it obeys no more orders");
             }
         }
     }
@@ -103,7 +98,7 @@ impl Node for RunningNode {
         // Prompts and policies first: a flow must not name what is not known yet.
         self.media.set_library(&snapshot.library);
         self.policies.send_replace(Arc::clone(&snapshot.policies));
-        self.tell(|| Mail::Config(Arc::clone(&snapshot.directory)));
+        self.order(&Order::Config(Arc::clone(&snapshot.directory)));
     }
 
     fn metrics(&self) -> String {

@@ -7,7 +7,7 @@
 use super::Running;
 use crate::config::NodeConfig;
 use crate::http::Node;
-use crate::runtime::Mail;
+use crate::runtime::Order;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -57,7 +57,7 @@ pub(super) async fn until_stopped(
     }
     let node = &running.node;
     node.draining.store(true, Ordering::Release);
-    node.tell(|| Mail::Drain(true));
+    node.order(&Order::Drain(true));
     let calls = node.counts().calls;
     tracing::info!(
         calls,
@@ -68,7 +68,7 @@ pub(super) async fn until_stopped(
         () = calls_gone(running, drain_s) => 1,
         () = either(&mut term, &mut int) => 2,
     };
-    node.tell(|| Mail::ReleaseAll);
+    node.order(&Order::ReleaseAll);
     let quiet = quiet(running);
     let _late = tokio::time::timeout(GOOD_BYE_MAX, quiet).await;
     told
@@ -127,9 +127,8 @@ async fn reload(running: &Running, started_with: &NodeConfig, file: Option<&Path
     if let Err(error) = centres.set_node(next.trunks, next.prompts_dir) {
         return tracing::error!("nothing was reloaded: {error}");
     }
-    let snapshot = centres.snapshot();
-    drop(centres);
-    match snapshot {
+    // Put into force before anybody may change it again: never an older one after a newer.
+    match centres.snapshot() {
         Ok(snapshot) => {
             snapshot.broken.iter().for_each(|line| tracing::error!("{line}"));
             let version = snapshot.directory.version;
@@ -147,7 +146,7 @@ impl Running {
             task.abort();
             let _aborted = runtime.block_on(task);
         }
-        self.node.tell(|| Mail::Stop);
+        self.node.order(&Order::Stop);
         for thread in self.threads {
             if thread.join().is_err() {
                 tracing::error!("an engine ended badly");

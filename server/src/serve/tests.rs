@@ -222,13 +222,40 @@ fn a_call_that_was_cut_off_gets_its_one_record_at_the_next_start() {
     }
 }
 
+/// Reading the node file anew let go of the configuration before it was in force: what an apply had
+/// put into force meanwhile was undone.
+#[test]
+fn an_older_configuration_does_not_undo_a_newer_one() {
+    let fixture = Fixture::new();
+    let running = fixture.start(1).unwrap();
+    let version = |version, tenants: bool| {
+        let mut centres = running.centres.blocking_lock();
+        let mut directory = (*centres.snapshot().unwrap().directory).clone();
+        directory.version = version;
+        if !tenants {
+            directory.tenants.clear();
+        }
+        running.node.order(&crate::runtime::Order::Config(Arc::new(directory)));
+    };
+    let known = || {
+        let asked = running.node.ask(Partition(1), Request::Agents);
+        fixture.runtime.block_on(asked).is_ok()
+    };
+    version(70, true);
+    version(69, false);
+    assert!(known(), "the tenant of version 70 is there");
+    version(70, false);
+    assert!(!known(), "as new as what is in force: other trunks, other prompts");
+    fixture.stop(running);
+}
+
 #[test]
 fn draining_is_seen_from_outside_and_new_calls_are_sent_elsewhere() {
     let fixture = Fixture::new();
     let running = fixture.start(1).unwrap();
     assert_eq!(running.node.not_ready(), None);
     running.node.draining.store(true, std::sync::atomic::Ordering::Release);
-    running.node.tell(|| crate::runtime::Mail::Drain(true));
+    running.node.order(&crate::runtime::Order::Drain(true));
     assert!(running.node.not_ready().is_some());
     // An answer to a later letter: the order to drain has been taken.
     let asked = running.node.ask(Partition(1), Request::Counts);

@@ -195,7 +195,7 @@ impl Store {
         .bind(json_text(&draft.document)?)
         .bind(draft.at.0)
         .bind(&draft.by)
-        .execute(&self.pool)
+        .execute(&self.lasting)
         .await?;
         Ok(())
     }
@@ -205,7 +205,7 @@ impl Store {
         sqlx::query("DELETE FROM flow_draft WHERE partition = ? AND name = ?")
             .bind(i64::from(of.0))
             .bind(name)
-            .execute(&self.pool)
+            .execute(&self.lasting)
             .await?;
         Ok(())
     }

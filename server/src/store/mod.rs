@@ -33,7 +33,11 @@ pub const ROWS_MAX: u32 = 10_000;
 /// A handle to the store; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
+    /// For questions, and for what can be projected again from the journal: after a loss of power
+    /// the last of it may be missing.
     pool: SqlitePool,
+    /// For what nothing else knows, configuration and the epoch: on disk when it returns.
+    lasting: SqlitePool,
 }
 
 /// What went wrong with the store, in one line.
@@ -141,26 +145,34 @@ impl Store {
     /// schema up to date.
     pub async fn open(url: &str) -> Result<Store, StoreError> {
         let path = url.strip_prefix("sqlite:").unwrap_or(url);
+        let failed = |error| StoreError::Open { url: url.into(), error };
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // The journal is what must not be lost; the store can be projected again from it.
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(LOCK_WAIT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_with(options)
-            .await
-            .map_err(|error| StoreError::Open { url: url.into(), error })?;
-        sqlx::migrate!("./migrations").run(&pool).await?;
-        Ok(Store { pool })
+        let pool = |connections| {
+            let pool = SqlitePoolOptions::new().max_connections(connections);
+            pool.acquire_timeout(Duration::from_secs(10))
+        };
+        let lasting = options.clone().synchronous(SqliteSynchronous::Full);
+        let projected = pool(4).connect_with(options).await.map_err(failed)?;
+        let lasting = pool(1).connect_with(lasting).await.map_err(failed)?;
+        sqlx::migrate!("./migrations").run(&projected).await?;
+        Ok(Store { pool: projected, lasting })
     }
 
     /// Closes it, so that nothing is left in its write-ahead log.
     pub async fn close(&self) {
+        self.lasting.close().await;
         self.pool.close().await;
+    }
+
+    /// A transaction that is on disk when it is committed. It takes the lock at once: one that reads
+    /// first could not write any more after the projector has.
+    async fn begin_lasting(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        Ok(self.lasting.begin_with("BEGIN IMMEDIATE").await?)
     }
 
     /// A small fact.
@@ -177,18 +189,21 @@ impl Store {
         sqlx::query("INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
             .bind(name)
             .bind(value)
-            .execute(&self.pool)
+            .execute(&self.lasting)
             .await?;
         Ok(())
     }
 
-    /// The next fencing epoch: each start of an owner has a higher one.
-    pub async fn next_epoch(&self) -> Result<u32, StoreError> {
+    /// The next fencing epoch: each start of an owner has a higher one, also higher than `seen`, the
+    /// newest one that is known from elsewhere (a store may be an old copy).
+    pub async fn next_epoch(&self, seen: u32) -> Result<u32, StoreError> {
         let row = sqlx::query(
-            "INSERT INTO meta (name, value) VALUES ('epoch', '1') \
-             ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) RETURNING CAST(value AS INTEGER)",
+            "INSERT INTO meta (name, value) VALUES ('epoch', CAST(?1 + 1 AS TEXT)) \
+             ON CONFLICT (name) DO UPDATE SET value = CAST(MAX(CAST(value AS INTEGER), ?1) + 1 AS TEXT) \
+             RETURNING CAST(value AS INTEGER)",
         )
-        .fetch_one(&self.pool)
+        .bind(i64::from(seen))
+        .fetch_one(&self.lasting)
         .await?;
         let epoch: i64 = row.get(0);
         Ok(u32::try_from(epoch).unwrap_or(u32::MAX))
@@ -248,7 +263,7 @@ impl Store {
         at: Wall,
         by: &str,
     ) -> Result<(Partition, u64), StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.begin_lasting().await?;
         let partition = partition_of(&mut transaction, centre.name()).await?;
         let row = sqlx::query("SELECT COALESCE(MAX(version), 0) FROM config_version")
             .fetch_one(&mut *transaction)

@@ -147,3 +147,21 @@ fn messages_are_counted_after_box_and_time_and_a_deleted_one_is_gone() {
         assert_eq!(found(Some("night"), 0, 10).await, [1]);
     });
 }
+
+/// After a loss of power the store forgot its last commits, the epoch among them: the next start
+/// minted the same call ids again, and their records were taken for known.
+#[test]
+fn what_nothing_else_knows_is_on_disk_when_it_is_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let store = store(&dir).await;
+        for (pool, level) in [(&store.lasting, 2_i64), (&store.pool, 1)] {
+            let row = sqlx::query("PRAGMA synchronous").fetch_one(pool).await.unwrap();
+            assert_eq!(row.get::<i64, _>(0), level);
+        }
+        assert_eq!(store.next_epoch(0).await.unwrap(), 1);
+        assert_eq!(store.next_epoch(0).await.unwrap(), 2);
+        assert_eq!(store.next_epoch(7).await.unwrap(), 8, "the journal has seen 7");
+        assert_eq!(store.next_epoch(7).await.unwrap(), 9);
+    });
+}
