@@ -4,18 +4,24 @@
 //! player for a machine without sound, so what it hears goes to `aubridge` and is judged from a
 //! capture. Ending it takes up to 2 s, since it takes its registration back.
 
+use crate::capture::{Capture, Overheard};
 use crate::process::Process;
+use crate::speech::Listener;
 use crate::{Centre, Server, audio, centre, during, s, within};
 use serde_json::{Value as Json, json};
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::ops::RangeInclusive;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 const MODULES: &str = "/usr/lib/baresip/modules";
 const CONTROL_PORT: u16 = 4444;
 /// Seconds of tone: longer than any call.
 const TONE_S: u32 = 300;
+/// How far apart its keys are.
+const KEY: Duration = Duration::from_millis(200);
 
 /// A softphone that runs.
 #[derive(Debug)]
@@ -24,6 +30,7 @@ pub struct Baresip {
     pub process: Process,
     control: TcpStream,
     buffer: Vec<u8>,
+    rtp_ports: RangeInclusive<u16>,
 }
 
 /// How a softphone is to be.
@@ -43,7 +50,7 @@ impl Baresip {
     /// # Panics
     /// If it does not start.
     pub fn start(server: &Server, of: &Centre, ip: IpAddr, options: Options) -> Baresip {
-        let mut softphone = Baresip::launch(server, of, ip, options, 60);
+        let mut softphone = Baresip::launch(server, &of.domain(), ip, options, 60);
         softphone.process.until_said("200 OK", s(10));
         softphone
     }
@@ -52,8 +59,8 @@ impl Baresip {
     ///
     /// # Panics
     /// If it does not start.
-    pub fn caller(server: &Server, of: &Centre, ip: IpAddr, options: Options) -> Baresip {
-        Baresip::launch(server, of, ip, options, 0)
+    pub fn caller(server: &Server, ip: IpAddr, options: Options) -> Baresip {
+        Baresip::launch(server, &server.net.server().to_string(), ip, options, 0)
     }
 
     /// Calls a number.
@@ -67,7 +74,7 @@ impl Baresip {
 
     fn launch(
         server: &Server,
-        of: &Centre,
+        domain: &str,
         ip: IpAddr,
         options: Options,
         register_s: u32,
@@ -78,13 +85,8 @@ impl Baresip {
         let wav = home.join("tone.wav");
         audio::write_tone(&wav, tone_hz, TONE_S);
         let control = SocketAddr::new(ip, CONTROL_PORT);
-        // It takes its ports at every address of the machine: each test has some of its own, below
-        // all that others use.
-        let net = match ip {
-            IpAddr::V4(ip) => u16::from(ip.octets()[2]),
-            IpAddr::V6(_) => 0,
-        };
-        let (first, last) = (11_000 + net * 30, 11_029 + net * 30);
+        let ports = free_ports(ip);
+        let (first, last) = (ports.start(), ports.end());
         let config = format!(
             "poll_method epoll\nsip_listen {ip}:5060\nnet_interface {ip}\n\
              audio_path /usr/share/baresip\naudio_player aubridge,{number}\n\
@@ -95,10 +97,9 @@ impl Baresip {
             wav.display()
         );
         let account = format!(
-            "<sip:{number}@{};transport={transport}>;auth_user={number};auth_pass={};\
+            "<sip:{number}@{domain};transport={transport}>;auth_user={number};auth_pass={};\
              outbound=\"sip:{};transport={transport}\";regint={register_s};answermode=manual;\
              audio_codecs=PCMA/8000/1\n",
-            of.domain(),
             centre::password(number),
             server.sip(),
         );
@@ -111,7 +112,28 @@ impl Baresip {
         let control = within(s(10), || TcpStream::connect(control).ok());
         let control = control.unwrap_or_else(|| panic!("baresip\n{}", process.tail()));
         control.set_read_timeout(Some(s(5))).expect("a time-out");
-        Baresip { process, control, buffer: Vec::new() }
+        Baresip { process, control, buffer: Vec::new(), rtp_ports: ports }
+    }
+
+    /// An ear for what it hears from now on, in a capture of the server's packets.
+    pub fn ear(&self, capture: &Arc<Capture>) -> Listener {
+        let ports = self.rtp_ports.clone();
+        let mut ear = Listener::to(Arc::new(Overheard { capture: Arc::clone(capture), ports }));
+        ear.forget();
+        ear
+    }
+
+    /// Presses keys (RFC 4733), one after the other.
+    ///
+    /// # Panics
+    /// If it will not.
+    pub fn press(&mut self, keys: &str) {
+        for key in keys.chars() {
+            let key = key.to_string();
+            assert_eq!(self.command("sndcode", &key)["ok"], true, "{}", self.process.tail());
+            // It has no queue: a key ends when the next is asked for.
+            during(KEY);
+        }
     }
 
     /// Gives a command of its menu; its answer.
@@ -158,4 +180,20 @@ impl Baresip {
             self.buffer.extend_from_slice(&bytes[..length]);
         }
     }
+}
+
+/// Ports for the audio of one phone, below all that others use. It takes them at every address of
+/// the machine, so nobody else must have them at any.
+fn free_ports(ip: IpAddr) -> RangeInclusive<u16> {
+    const RANGES: u16 = 500;
+    const PORTS: u16 = 16;
+    let start = match ip {
+        IpAddr::V4(ip) => u16::from_be_bytes([ip.octets()[1], ip.octets()[2]]) % RANGES,
+        IpAddr::V6(_) => 0,
+    };
+    let ranges = (0..RANGES).map(|n| 11_000 + (start + n) % RANGES * PORTS);
+    let mut ranges = ranges.map(|first| first..=first + PORTS - 1);
+    let is_free = |port: u16| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
+    let found = ranges.find(|ports| ports.clone().all(is_free));
+    found.expect("ports for baresip's audio are free")
 }

@@ -1,12 +1,16 @@
-//! [`Capture`]: what went over the loopback interface, with the kernel's times.
+//! [`Capture`]: what went over the loopback interface, with the kernel's times; and [`Overheard`],
+//! what a peer hears that keeps nothing itself.
 //!
 //! Needs the right to capture: run the tests as root, or give dumpcap its capabilities.
 
 use crate::process::Process;
+use crate::speech::Hears;
 use crate::{s, within};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 /// Where probes go to, to see that the capture runs.
 const PROBE_PORT: u16 = 7;
@@ -33,6 +37,14 @@ pub struct Packet {
     pub to: SocketAddr,
     /// What.
     pub payload: Vec<u8>,
+}
+
+impl Packet {
+    /// The samples of an RTP packet of G.711; none of any other.
+    pub fn samples(&self) -> Vec<i16> {
+        let Some((header, payload)) = self.payload.split_at_checked(12) else { return Vec::new() };
+        if header[0] == 0x80 { crate::rtp::samples(header[1] & 0x7f, payload) } else { Vec::new() }
+    }
 }
 
 impl Capture {
@@ -115,6 +127,23 @@ fn udp(at_us: u64, ip: &[u8]) -> Option<Packet> {
     })
 }
 
+/// What goes to some ports, while it is captured: half a second late.
+#[derive(Debug)]
+pub struct Overheard {
+    /// The capture.
+    pub capture: Arc<Capture>,
+    /// The ports of who hears it.
+    pub ports: RangeInclusive<u16>,
+}
+
+impl Hears for Overheard {
+    fn samples(&self) -> Vec<i16> {
+        let packets = self.capture.packets();
+        let to_it = packets.iter().filter(|packet| self.ports.contains(&packet.to.port()));
+        to_it.flat_map(Packet::samples).collect()
+    }
+}
+
 /// One direction of an RTP stream in a capture.
 #[derive(Clone, Debug, Default)]
 pub struct Stream {
@@ -129,8 +158,7 @@ impl Stream {
     pub fn of(packets: &[Packet], from: SocketAddr) -> Stream {
         let mut stream = Stream::default();
         for packet in packets.iter().filter(|packet| packet.from == from) {
-            let Some((header, payload)) = packet.payload.split_at_checked(12) else { continue };
-            let samples = crate::rtp::samples(header[1] & 0x7f, payload);
+            let samples = packet.samples();
             if !samples.is_empty() {
                 stream.times_us.push(packet.at_us);
                 stream.samples.extend(samples);

@@ -1,6 +1,6 @@
-//! The demo's flows in a test's centre.
+//! The demo centre: as it is in the binary, with a word changed, and its flows in a test's centre.
 
-use crate::{Centre, Net, root};
+use crate::{Centre, Net, Phone, Server, Setup, process, root};
 
 /// The flows of `conf/demo/flows`.
 const FLOWS: [&str; 5] = ["out_of_hours", "sign_in", "voicemail", "waiting", "welcome"];
@@ -45,4 +45,56 @@ pub fn with_flows(centre: Centre) -> Centre {
         let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         centre.file(&format!("flows/{name}.toml"), text)
     })
+}
+
+/// A server as somebody meets it who has just built it: nothing is applied, so that the demo centre
+/// of the binary is in force from the first start on.
+pub fn embedded() -> Setup {
+    Setup::with(|_| Vec::new())
+}
+
+/// What was generated for the demo at the first start: `1001` is a softphone's password, `1001.pin`
+/// a PIN.
+///
+/// # Panics
+/// If it is not there.
+pub fn secret(server: &Server, name: &str) -> String {
+    let path = server.data_dir().join("secrets/demo").join(name);
+    let text = std::fs::read_to_string(&path);
+    text.unwrap_or_else(|error| panic!("{}: {error}", path.display())).trim().to_owned()
+}
+
+/// Applies the repository's demo centre with some words changed, each of which must be there.
+///
+/// # Panics
+/// If one is not, or the centre is refused.
+pub fn change(server: &Server, changes: &[(&str, &str)]) {
+    let text = std::fs::read_to_string(root().join("conf/demo/centre.toml")).expect("the demo");
+    let text = changes.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "the demo centre has no {from:?}");
+        text.replace(from, to)
+    });
+    let dir = server.dir().join("demo-changed");
+    std::fs::create_dir_all(dir.join("flows")).expect("a directory");
+    std::fs::write(dir.join("centre.toml"), text).expect("a file");
+    for name in FLOWS {
+        let file = format!("flows/{name}.toml");
+        std::fs::copy(root().join("conf/demo").join(&file), dir.join(&file)).expect("a flow");
+    }
+    let mut command = server.bare_command();
+    command.arg("apply").arg(&dir);
+    let (code, said) = process::run("apply", command, server.dir());
+    assert_eq!(code, 0, "{said}");
+}
+
+/// A softphone of one of the demo's agents, registered, who is idle then.
+///
+/// # Panics
+/// If it cannot register.
+pub fn softphone(server: &Server, number: &str) -> Phone {
+    let mut phone = Phone::udp(server.net.agent(0), server.sip(), number).of("demo.localhost");
+    phone.password = secret(server, number);
+    let phone = phone.registered();
+    server.api().until_agent_is(number, "idle");
+    phone
 }

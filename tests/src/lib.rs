@@ -1,8 +1,9 @@
 //! What the tests of the whole server share: how it is started, and the peers it meets.
 //!
 //! Owns: the server as a process with an address range, centre and data directory of its own
-//! ([`Server`]), its API as a client sees it ([`api`]), peers (a scripted phone [`Phone`], the
-//! command line's phones [`cli`], [`sipp`], [`baresip`]) and instruments ([`audio`], [`capture`]).
+//! ([`Server`]), its API as a client sees it ([`api`]), peers (a scripted phone [`Phone`] and a
+//! customer with one, [`caller`]; the command line's phones [`cli`], [`sipp`], [`baresip`]) and
+//! instruments ([`audio`], [`speech`], [`capture`]).
 //! The tests themselves are in `tests/tests/`, one file per subject.
 //!
 //! Nothing here uses code of the server: what both sides got wrong the same way would be found by
@@ -12,6 +13,7 @@
 pub mod api;
 pub mod audio;
 pub mod baresip;
+pub mod caller;
 pub mod capture;
 pub mod centre;
 pub mod cli;

@@ -1,6 +1,7 @@
 //! [`Rtp`]: the audio side of a test's phone: it sends a tone and keeps what it hears.
 
 use crate::audio::Sound;
+use crate::speech::Hears;
 use hotline_media::command::Codec;
 use hotline_media::tone;
 use std::collections::VecDeque;
@@ -122,12 +123,6 @@ impl Rtp {
         }
     }
 
-    /// The audio heard so far.
-    pub fn samples(&self) -> Vec<i16> {
-        let heard = self.heard();
-        heard.iter().flat_map(|one| samples(one.payload_type, &one.payload)).collect()
-    }
-
     /// The keys heard so far with this payload type: one for each event that has ended.
     pub fn keys_heard(&self, payload_type: u8) -> String {
         let mut ended = Vec::new();
@@ -170,6 +165,13 @@ impl Rtp {
             sounds.windows(5).any(|five| five.iter().all(|s| *s == Sound::Tone(0))).then_some(())
         });
         assert!(heard.is_some(), "{}: {tone_hz} Hz is not heard", self.address);
+    }
+}
+
+impl Hears for Rtp {
+    fn samples(&self) -> Vec<i16> {
+        let heard = self.heard();
+        heard.iter().flat_map(|one| samples(one.payload_type, &one.payload)).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns: the search, [`Listener`] that waits for a prompt. Does not own: tones ([`crate::audio`]).
 
-use crate::rtp::Rtp;
+use crate::audio::Sound;
 use crate::{audio, ms, root, s, within};
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,18 +84,66 @@ fn like(heard: &[f32], piece: &[f32], energy: f32) -> f32 {
     product / (loud * energy).sqrt()
 }
 
+/// Who hears something.
+pub trait Hears: std::fmt::Debug + Send + Sync {
+    /// The audio heard so far.
+    fn samples(&self) -> Vec<i16>;
+}
+
 /// Waits for prompts one after another in what a phone hears: each is looked for behind the
 /// beginning of the one before.
 #[derive(Debug)]
 pub struct Listener {
-    audio: Arc<Rtp>,
+    audio: Arc<dyn Hears>,
     from: usize,
 }
 
 impl Listener {
     /// Listens from the beginning.
-    pub fn to(audio: Arc<Rtp>) -> Listener {
+    pub fn to(audio: Arc<impl Hears + 'static>) -> Listener {
         Listener { audio, from: 0 }
+    }
+
+    /// What was heard up to now counts no more.
+    pub fn forget(&mut self) {
+        self.from = self.audio.samples().len();
+    }
+
+    /// Waits until a sound is heard for 100 ms on end, and forgets what was before it: one of these
+    /// tones, or the default wait tone's notes.
+    ///
+    /// # Panics
+    /// If it is not within 8 s, with what is heard in place of it.
+    pub fn until_sounds(&mut self, sound: Sound, tones: &[f64]) {
+        let found = within(s(8), || {
+            let samples = self.audio.samples();
+            let sounds = audio::sounds(samples.get(self.from..)?, tones);
+            let at = sounds.windows(5).position(|five| five.iter().all(|found| *found == sound));
+            if at.is_none() {
+                std::thread::sleep(LOOK);
+            }
+            at.map(|window| self.from + window * 20 * PER_MS)
+        });
+        let Some(found) = found else {
+            panic!("{sound:?} of {tones:?} is not heard, but {}", self.told());
+        };
+        self.from = found;
+    }
+
+    /// Waits until a tone is heard, see [`Listener::until_sounds`].
+    pub fn until_tone(&mut self, tone_hz: u32) {
+        self.until_sounds(Sound::Tone(0), &[f64::from(tone_hz)]);
+    }
+
+    /// What was heard, for a failure's message.
+    fn told(&self) -> String {
+        audio::told(&audio::sounds(self.rest().as_slice(), &[]))
+    }
+
+    /// What was heard behind the last thing that was waited for.
+    pub fn rest(&self) -> Vec<i16> {
+        let mut samples = self.audio.samples();
+        samples.split_off(self.from.min(samples.len()))
     }
 
     /// Waits until a prompt is heard.
@@ -118,9 +166,8 @@ impl Listener {
             }
         });
         let Some(found) = found else {
-            let all = self.audio.samples();
-            let told = audio::told(&audio::sounds(&all, &[]));
-            panic!("{}: {language}/{name} is not heard, but {told}", self.audio.address);
+            let all = audio::told(&audio::sounds(&self.audio.samples(), &[]));
+            panic!("{language}/{name} is not heard, but {}; in all {all}", self.told());
         };
         // Past the piece it was known by, so that the same prompt once more is another.
         self.from = found + piece(&recording).0 + PIECE.min(recording.len()) / 2;
@@ -133,8 +180,7 @@ impl Listener {
 
     /// Whether a prompt was heard behind the last one that was waited for.
     pub fn has_heard(&self, language: &str, name: &str) -> bool {
-        let samples = self.audio.samples();
-        samples.get(self.from..).is_some_and(|rest| hears(rest, &prompt(language, name)).is_some())
+        hears(&self.rest(), &prompt(language, name)).is_some()
     }
 }
 

@@ -2,44 +2,13 @@
 //! that are wrong as written. The call always goes where the tenant chose, or hears that something
 //! is wrong; wrong flows are refused with file and line, and calls go on.
 
-use hotline_tests::phone::Call;
+use hotline_tests::caller::{Caller, Way};
 use hotline_tests::process::run;
-use hotline_tests::rtp::Rtp;
-use hotline_tests::speech::Listener;
 use hotline_tests::web::{Reply, Web};
-use hotline_tests::{Centre, Net, Phone, Server, Setup, binary, demo, s};
+use hotline_tests::{Centre, Net, Server, Setup, binary, demo, s};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 use std::sync::Arc;
-
-/// A caller in a call.
-struct Caller {
-    phone: Phone,
-    ear: Listener,
-    call: Call,
-}
-
-impl Caller {
-    fn dials(server: &Server, n: u8, dialled: &str) -> Caller {
-        let number = format!("400{n}");
-        let mut phone = Phone::udp(server.net.carrier(n), server.sip(), &number);
-        let audio = Arc::new(Rtp::open(phone.local.ip()));
-        let mut call = phone.invite(dialled, audio.address);
-        phone.answered(&mut call);
-        audio.talk(call.audio.expect("an answer has audio"), 0);
-        Caller { phone, ear: Listener::to(audio), call }
-    }
-
-    fn hears(&mut self, prompt: &str) {
-        self.ear.until_heard("en", prompt);
-    }
-
-    /// The server ends the call, with this Q.850 cause.
-    fn ends(&mut self, q850: u16) {
-        let bye = self.phone.hung_up(&self.call, s(15));
-        assert_eq!(bye.q850(), Some(q850), "{bye:#?}");
-    }
-}
 
 /// The usual centre with flows, each at an extension code of 12345: 2 for the first, and so on.
 fn centre(net: &Net, flows: &[(&str, String)]) -> Centre {
@@ -98,14 +67,14 @@ fn a_web_service_that_answers_well_is_believed_and_any_other_takes_the_branch_fo
         for (n, (name, _)) in (0..).zip(&flows) {
             let server = &server;
             scope.spawn(move || {
-                let mut caller = Caller::dials(server, n, &format!("12345{}", n + 2));
+                let mut caller = Caller::dials(server, n, &format!("12345{}", n + 2), Way::Events);
                 if *name == "good" {
                     caller.hears("digit_4");
                     caller.hears("digit_7");
-                    caller.ends(16);
+                    caller.ends(server, 16);
                 } else {
                     caller.hears("all_busy");
-                    caller.ends(17);
+                    caller.ends(server, 17);
                 }
             });
         }
@@ -131,11 +100,11 @@ fn a_node_that_fails_leads_where_the_tenant_chose_or_to_its_fault_prompt() {
         + "[node.again]\nkind = \"set\"\nvalues = { zero = \"2 % zero\" }\nnext = \"fine\"\n";
     let flows = [("chosen", chosen), ("none", DIVIDES.to_string()), ("twice", twice)];
     let server = Server::start(Setup::with(|net| vec![centre(net, &flows)]));
-    let mut caller = Caller::dials(&server, 0, "123452");
+    let mut caller = Caller::dials(&server, 0, "123452", Way::Events);
     caller.hears("goodbye");
-    caller.ends(27);
+    caller.ends(&server, 27);
     for (n, dialled) in [(1, "123453"), (2, "123454")] {
-        let mut caller = Caller::dials(&server, n, dialled);
+        let mut caller = Caller::dials(&server, n, dialled, Way::Events);
         caller.hears("fault");
         assert!(!caller.ear.has_heard("en", "welcome"));
         let bye = caller.phone.hung_up(&caller.call, s(15));
@@ -240,19 +209,19 @@ fn each_wrong_value_of_a_flow_gets_its_line_with_file_and_place() {
 #[test]
 fn a_wrong_flow_is_refused_while_calls_go_on() {
     let server = Server::start(Setup::with(|net| vec![centre(net, &[("good", GOOD.into())])]));
-    let mut caller = Caller::dials(&server, 0, "123452");
+    let mut caller = Caller::dials(&server, 0, "123452", Way::Events);
     caller.hears("welcome");
     let wrong = GOOD.replace("next = \"menu\"", "next = \"meun\"");
     let (code, said) = server.apply(&centre(&server.net, &[("good", wrong)]));
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("flows/good.toml:13: flow \"good\": node \"hello\""), "{said}");
     caller.hears("menu_main");
-    assert_eq!(caller.phone.hang_up(&mut caller.call), 200);
+    caller.hangs_up(&server);
     // The next call hears the flow as it was.
-    let mut caller = Caller::dials(&server, 1, "123452");
+    let mut caller = Caller::dials(&server, 1, "123452", Way::Events);
     caller.hears("welcome");
     caller.hears("menu_main");
-    assert_eq!(caller.phone.hang_up(&mut caller.call), 200);
+    caller.hangs_up(&server);
     // By the API it is kept as a draft, with what stands against it, and cannot be published.
     let api = server.api();
     let node = serde_json::json!({ "start": "x", "node": { "y": { "kind": "end" } } });
@@ -294,32 +263,31 @@ fn a_call_finishes_on_its_version_and_the_next_takes_the_new_one() {
     let (status, second) = api.post("flows/greet/publish", &none);
     assert_eq!((status, &second["version"]), (200, &serde_json::json!(2)), "{second}");
 
-    let mut old = Caller::dials(&server, 0, "123452");
+    let mut old = Caller::dials(&server, 0, "123452", Way::Events);
     old.hears("welcome");
     // A draft is for test callers only.
     put("closed", "all_busy");
-    let mut tester = Caller::dials(&server, 9, "123452");
+    let mut tester = Caller::dials(&server, 9, "123452", Way::Events);
     tester.hears("closed");
-    assert_eq!(tester.phone.hang_up(&mut tester.call), 200);
-    assert_eq!(server.api().record(&tester.call.id)["test"], true);
-    let mut other = Caller::dials(&server, 1, "123452");
+    assert_eq!(tester.hangs_up(&server)["test"], true);
+    let mut other = Caller::dials(&server, 1, "123452", Way::Events);
     other.hears("welcome");
-    assert_eq!(other.phone.hang_up(&mut other.call), 200);
+    other.hangs_up(&server);
 
     let (status, third) = api.post("flows/greet/publish", &none);
     assert_eq!((status, &third["version"]), (200, &serde_json::json!(3)), "{third}");
-    let mut new = Caller::dials(&server, 2, "123452");
+    let mut new = Caller::dials(&server, 2, "123452", Way::Events);
     new.hears("closed");
     old.hears("goodbye");
-    old.ends(16);
+    old.ends(&server, 16);
     new.hears("all_busy");
-    new.ends(16);
+    new.ends(&server, 16);
     // Back to the version before: it becomes the next.
     let (status, back) = api.post("flows/greet/roll-back", &serde_json::json!({ "version": 2 }));
     assert_eq!((status, &back["version"]), (200, &serde_json::json!(4)), "{back}");
-    let mut caller = Caller::dials(&server, 3, "123452");
+    let mut caller = Caller::dials(&server, 3, "123452", Way::Events);
     caller.hears("welcome");
-    assert_eq!(caller.phone.hang_up(&mut caller.call), 200);
+    caller.hangs_up(&server);
     let versions = api.read("flows/greet/versions");
     assert_eq!(versions["versions"].as_array().map(Vec::len), Some(4), "{versions}");
     let differences = api.read("flows/greet/compare?from=2&to=3");

@@ -3,109 +3,20 @@
 
 use hotline_tests::audio::{Sound, sounds, told, total_ms};
 use hotline_tests::baresip::{Baresip, Options};
+use hotline_tests::caller::{Caller, Way};
 use hotline_tests::capture::{Capture, Packet, Stream};
-use hotline_tests::phone::{Call, SOON};
+use hotline_tests::phone::SOON;
 use hotline_tests::rtp::Rtp;
-use hotline_tests::sip::{sdp, sdp_of};
 use hotline_tests::sipp::Sipp;
-use hotline_tests::speech::{Listener, hears, prompt};
+use hotline_tests::speech::{Hears, hears, prompt};
 use hotline_tests::{Centre, Phone, Server, Setup, demo, ms, s};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const CALLER_HZ: u32 = 700;
 const AGENT_HZ: u32 = 1_000;
-
-/// How a caller presses keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// RFC 4733.
-    Events,
-    /// INFO with `application/dtmf-relay`.
-    Relay,
-    /// INFO with `application/dtmf`.
-    Plain,
-    /// Two tones in the audio, where there are no events.
-    InBand,
-}
-
-/// A caller in a call.
-struct Caller {
-    phone: Phone,
-    audio: Arc<Rtp>,
-    ear: Listener,
-    call: Call,
-    way: Way,
-    events: u8,
-}
-
-impl Caller {
-    /// Caller `n`, number 4000 and so on, who dials, is answered, and says nothing.
-    fn dials(server: &Server, n: u8, dialled: &str, way: Way) -> Caller {
-        let number = format!("400{n}");
-        let mut phone = Phone::udp(server.net.carrier(n), server.sip(), &number);
-        let audio = Arc::new(Rtp::open(phone.local.ip()));
-        let sdp = match way {
-            Way::Events => sdp(audio.address, "sendrecv"),
-            _ => sdp_of(audio.address, "sendrecv", &[(8, "PCMA")]),
-        };
-        let invite = phone.invitation(dialled, &sdp);
-        let mut call = phone.dial(invite);
-        let answer = phone.answered(&mut call);
-        let events = answer.payload_type("telephone-event");
-        assert_eq!(events.is_some(), way == Way::Events, "{answer:#?}");
-        audio.talk(call.audio.expect("an answer has audio"), 0);
-        let ear = Listener::to(Arc::clone(&audio));
-        Caller { phone, audio, ear, call, way, events: events.unwrap_or_default() }
-    }
-
-    fn presses(&mut self, keys: &str) {
-        match self.way {
-            Way::Events => self.audio.press(keys, self.events),
-            Way::InBand => self.audio.press_in_band(keys),
-            Way::Relay | Way::Plain => {
-                for key in keys.chars() {
-                    assert_eq!(self.informs(key), 200, "{:?}", self.way);
-                }
-            }
-        }
-    }
-
-    /// Tells of a key by INFO.
-    fn informs(&mut self, key: char) -> u16 {
-        match self.way {
-            Way::Plain => self.phone.info(&mut self.call, "application/dtmf", &key.to_string()),
-            _ => {
-                let body = format!("Signal={key}\r\nDuration=100\r\n");
-                self.phone.info(&mut self.call, "application/dtmf-relay", &body)
-            }
-        }
-    }
-
-    /// A prompt is heard, in English.
-    fn hears(&mut self, prompt: &str) {
-        self.ear.until_heard("en", prompt);
-    }
-
-    fn says(&self, tone_hz: u32) {
-        self.audio.talk(self.call.audio.expect("an answer has audio"), tone_hz);
-    }
-
-    /// Hangs up; the record.
-    fn hangs_up(mut self, server: &Server) -> Json {
-        assert_eq!(self.phone.hang_up(&mut self.call), 200);
-        server.api().record(&self.call.id)
-    }
-
-    /// The server ends the call with this Q.850 cause; the record.
-    fn ends(mut self, server: &Server, q850: u16) -> Json {
-        let bye = self.phone.hung_up(&self.call, s(15));
-        assert_eq!(bye.q850(), Some(q850), "{bye:#?}");
-        server.api().record(&self.call.id)
-    }
-}
 
 fn demo_server() -> Server {
     Server::start(Setup::with(|net| vec![demo::centre(net)]))
@@ -193,28 +104,21 @@ fn sipp_chooses_a_language_by_events() {
 
 #[test]
 fn baresip_chooses_a_language() {
-    let setup = Setup::with(|net| vec![demo::centre(net)]);
-    let of = setup.centres[0].clone();
-    let server = Server::start(setup);
-    let ip = server.net.carrier(0);
-    let capture = Capture::start(server.net.server(), server.dir());
+    let server = demo_server();
+    let capture = Arc::new(Capture::start(server.net.server(), server.dir()));
     let options = Options { number: "4000", transport: "udp", tone_hz: CALLER_HZ };
-    let mut caller = Baresip::caller(&server, &of, ip, options);
+    let mut caller = Baresip::caller(&server, server.net.carrier(0), options);
+    let mut ear = caller.ear(&capture);
     caller.dial("12345", &server);
-    hotline_tests::during(s(9));
-    assert_eq!(caller.command("sndcode", "9")["ok"], true);
-    hotline_tests::during(s(6));
-    assert_eq!(caller.command("sndcode", "2")["ok"], true);
-    hotline_tests::during(s(6));
+    ear.until_heard("en", "welcome");
+    ear.until_heard("en", "menu_main");
+    caller.press("9");
+    ear.until_heard("en", "menu_language");
+    caller.press("2");
+    ear.until_heard("zh", "menu_main");
     caller.command("hangup", "");
     let record = server.api().only_record();
     assert_eq!(record["released_by"], "caller", "{record:#}");
-    let packets = capture.stop();
-    // It sends from whatever address its machine prefers, and is answered there.
-    let is_rtp =
-        |packet: &&Packet| packet.from.ip() == server.net.server() && packet.payload.len() == 172;
-    let first = packets.iter().find(is_rtp).expect("an RTP stream");
-    check_language_chosen(&Stream::of(&packets, first.from).samples);
 }
 
 #[test]
