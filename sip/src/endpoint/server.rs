@@ -307,6 +307,9 @@ impl<U: Clone> Endpoint<U> {
         if let Some(ack) = ack {
             self.servers_by_ack.insert(ack, server);
         }
+        if status >= 300 {
+            self.merges_no_more(server);
+        }
         if let Some(state) = self.server_mut(server) {
             state.last = Some(bytes);
             if !tag.is_empty() {
@@ -319,6 +322,16 @@ impl<U: Clone> Endpoint<U> {
         }
         self.step_server(now, server, ServerInput::Respond(status));
         Ok(true)
+    }
+
+    /// A request that has failed is not under way any more: the same call by another way is a fork
+    /// that tries one target after the other, and no merge (RFC 3261 §8.2.2.2, §16.6).
+    fn merges_no_more(&mut self, id: ServerId) {
+        if let Some(merge) = self.server_mut(id).and_then(|server| server.merge.take())
+            && self.servers_by_merge.get(&merge) == Some(&id)
+        {
+            self.servers_by_merge.remove(&merge);
+        }
     }
 
     pub(super) fn server_timer(&mut self, now: Now, id: ServerId, timer: Timer) {

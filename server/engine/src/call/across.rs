@@ -203,6 +203,17 @@ impl Calls {
         }
     }
 
+    /// Agents that are no more hold no lines. A call that one of them talks in goes on.
+    pub(super) fn end_lines_of_nobody(&mut self, cx: &mut Context<'_>) {
+        let lines = self.index.lines.iter();
+        let of_nobody = lines.filter(|(employee_id, _)| cx.routing.agent(employee_id).is_none());
+        let of_nobody: Vec<u32> = of_nobody.map(|(_, line)| *line).collect();
+        for line in of_nobody {
+            let ending = Ending::of(ReleaseReason::Administrator);
+            self.with(cx, line, |call, step| call.end_line(step, "signed_out", ending));
+        }
+    }
+
     /// All calls, those that lend their leg last: who was lent it gives it back first.
     pub(super) fn borrowers_first(&self) -> Vec<u32> {
         let is_line = |serial: &u32| {

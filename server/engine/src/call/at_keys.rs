@@ -12,7 +12,7 @@ use super::feature::Keys;
 use super::star::name_of;
 use super::{Side, Step};
 use crate::record::ReleaseReason;
-use hotline_routing::{AgentRef, Device, Input as Routed};
+use hotline_routing::{AgentRef, Device};
 use std::time::Duration;
 
 /// Longest time without a choice that ends the call; then it is released.
@@ -45,11 +45,7 @@ impl Call {
             return;
         };
         let agent = status.agent;
-        if self.dialled_by.is_none() {
-            step.index.agents.insert(employee_id.to_owned(), self.id.serial);
-            self.dialled_by = Some((agent, employee_id.to_owned()));
-            step.routed(Routed::DialsOut { agent });
-        }
+        self.is_in_use_by(step, agent, employee_id);
         let employee_id = employee_id.to_owned();
         self.state = State::AtKeys(AtKeys { agent, employee_id, may_hold });
         self.arm(step, AT_KEYS_MAX);

@@ -69,6 +69,9 @@ pub(crate) struct Call {
     pub agent: Option<Leg>,
     /// The agent that dialled, if the caller is one, with its employee ID.
     pub dialled_by: Option<(AgentRef, String)>,
+    /// The agent that signs in by this call, with its employee ID, until it holds the line or the
+    /// call is over; not if the phone is its own, for then it has dialled.
+    pub signs_in: Option<(AgentRef, String)>,
     /// Language of its prompts.
     pub language: String,
     /// When the caller's INVITE is answered; `None` for a call to one agent (when it answers).
@@ -244,6 +247,7 @@ impl Call {
             caller,
             agent: None,
             dialled_by: None,
+            signs_in: None,
             language,
             supervision: None,
             presented: None,
@@ -373,9 +377,7 @@ impl Call {
         self.state = State::Queued;
         let left = self.waits_until.map(|until| until.since(step.cx.now.mono));
         self.arm(step, left.unwrap_or_default() + ROUTING_SLACK);
-        if self.supervision.is_some() {
-            self.play_wait_tone(step);
-        }
+        self.play_wait_tone(step);
         if !self.is_telling() {
             self.arm_place(step, Duration::ZERO);
         }
@@ -457,6 +459,8 @@ impl Call {
         self.leave_queue(answered_at.unwrap_or(now), "answered");
         self.transfer_done(step, "transferred");
         step.routed(Routed::Connected { offer: talk.offer });
+        // Routing has no caller of this name any more: an agent who is in a call.
+        self.in_routing = false;
         self.state = State::Connected(talk);
         let limit = Duration::from_secs(u64::from(step.cx.config.limits.call_s_max));
         let since = now.mono.since(self.times.answered.unwrap_or(now.mono));
@@ -612,6 +616,9 @@ impl Call {
             }
             State::Line(_) | State::AtKeys(_) => self.key_told(step, Side::Caller),
             State::Connected(_) if keys => self.key_told(step, side),
+            _ if side == Side::Caller && self.consult_of.is_some() => {
+                self.consulting_told(step, reason);
+            }
             // A tone that was stopped, replaced or cut off; or where the caller stands.
             _ if side == Side::Caller => self.told(step, play),
             _ => {}
@@ -627,6 +634,9 @@ impl Call {
         };
         if leg.held {
             return;
+        }
+        if side == Side::Caller && self.consults_for_customer() {
+            return self.consulting_agent_lost(step);
         }
         let line = leg.home;
         match self.state {
@@ -661,7 +671,8 @@ impl Call {
                 self.connect(step);
             }
             State::AtKeys(_) => self.release(step, Ending::of(ReleaseReason::NormalClearing), None),
-            State::Connected(_) | State::Line(_) | State::InFlow => {
+            State::Line(_) => self.line_is_old(step),
+            State::Connected(_) | State::InFlow => {
                 self.release(step, Ending::of(ReleaseReason::CallTooLong), None);
             }
             State::Farewell(farewell) => {

@@ -27,7 +27,7 @@ use crate::id::CallId;
 use crate::input::Output;
 use crate::record::{CallRecord, ReleaseReason, ReleasedBy, TransferRecord};
 use hotline_base::Redacted;
-use hotline_media::command::{Command, LegRef};
+use hotline_media::command::{Command, LegRef, PlayEnd};
 use hotline_routing::config::{AnswerSupervision, Destination};
 use hotline_routing::{AgentRef, AgentState, Circumstances, Input as Routed, QueueRef};
 use hotline_sip::status::q850_reason;
@@ -364,6 +364,37 @@ impl Call {
             }
         }
         true
+    }
+
+    /// Whether this is a consultation whose customer is still there.
+    pub fn consults_for_customer(&self) -> bool {
+        self.consult_of.as_ref().is_some_and(|of| of.parent.is_some())
+    }
+
+    /// Nothing comes from the agent who consults any more: it is gone, though nobody has said BYE.
+    /// The customer is not given back to it, but goes where it would go if the agent had hung up.
+    pub fn consulting_agent_lost(&mut self, step: &mut Step<'_, '_>) {
+        let ending = Ending::of(ReleaseReason::MediaSilent);
+        self.caller.leg.hang_up(step, &ending.header());
+        let parent = self.consult_of.as_ref().and_then(|of| of.parent);
+        match parent.filter(|_| matches!(self.state, State::Connected(_))) {
+            Some(parent) => self.complete(step, parent, true),
+            None => self.release(step, ending, Some(Side::Caller)),
+        }
+    }
+
+    /// What an agent who consults was told has been said: it hears how its call goes on.
+    pub fn consulting_told(&mut self, step: &mut Step<'_, '_>, reason: PlayEnd) {
+        if reason != PlayEnd::Completed {
+            return;
+        }
+        let rings = matches!(self.state, State::Queued | State::Offered(_));
+        if rings && self.queue.is_some() {
+            return self.play_wait_tone(step);
+        }
+        if rings || self.dials_unheard() {
+            self.caller.leg.media.tone(step.cx.out, crate::config::WAIT_TONE);
+        }
     }
 
     /// What an agent who consults has asked for by a key.

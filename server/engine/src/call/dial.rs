@@ -121,6 +121,11 @@ impl Call {
         Ok(())
     }
 
+    /// Whether an outside number is being called that has not let itself be heard yet.
+    pub fn dials_unheard(&self) -> bool {
+        matches!(&self.state, State::Dialling(dial) if !dial.heard)
+    }
+
     /// A response to the INVITE. `false`: nothing is being dialled.
     pub fn dial_response(
         &mut self,

@@ -280,8 +280,16 @@ impl Call {
     pub fn drop_flow(&mut self, step: &mut Step<'_, '_>) {
         if let Some(mut flow) = self.flow.take() {
             flow.quieten(step);
-            self.caller.leg.media.set_digits(step.cx.out, false, true);
+            self.leave_digits(step);
         }
+    }
+
+    /// No flow listens for the caller's keys any more. Those of an agent who consults are its
+    /// feature codes again, all others are for the other side.
+    pub(super) fn leave_digits(&mut self, step: &mut Step<'_, '_>) {
+        let leg = &mut self.caller.leg;
+        let keys = leg.keys.is_some();
+        leg.media.set_digits(step.cx.out, keys, !keys);
     }
 
     /// Tells the flow something, and does what it wants.

@@ -41,7 +41,17 @@ pub(crate) struct Line {
     /// The call that has its leg, by serial number.
     pub lent_to: Option<u32>,
     /// It ends so when its leg is back.
-    pub ends: Option<(Ending, Option<Side>)>,
+    pub ends: Option<Ends>,
+}
+
+/// How a line ends that has lent its leg.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    ending: Ending,
+    /// Who has ended its dialog.
+    gone: Option<Side>,
+    /// What its agent hears before, if anything.
+    prompt: Option<&'static str>,
 }
 
 impl Call {
@@ -61,11 +71,7 @@ impl Call {
                 return Done::Refused;
             }
         };
-        if self.dialled_by.is_none() {
-            step.index.agents.insert(employee_id.to_owned(), self.id.serial);
-            self.dialled_by = Some((agent, employee_id.to_owned()));
-            step.routed(Routed::DialsOut { agent });
-        }
+        self.is_in_use_by(step, agent, employee_id);
         if let Some(&line) = step.index.lines.get(employee_id) {
             step.index.lines.remove(employee_id);
             step.index.across.push_back(Across::TakenOver { line });
@@ -74,6 +80,27 @@ impl Call {
         self.record.signed_in = Some(employee_id.to_owned());
         self.signed_in = Some(SignedIn { agent, employee_id: employee_id.to_owned(), device });
         Done::SignedIn
+    }
+
+    /// The telephone is used by an agent who signs in, whoever's it is: whose phone has dialled is in
+    /// a call too, and neither is the other.
+    pub fn is_in_use_by(&mut self, step: &mut Step<'_, '_>, agent: AgentRef, employee_id: &str) {
+        let known = [&self.dialled_by, &self.signs_in];
+        if known.into_iter().flatten().any(|(one, _)| *one == agent) {
+            return;
+        }
+        self.is_in_use_no_more(step);
+        step.index.agents.insert(employee_id.to_owned(), self.id.serial);
+        self.signs_in = Some((agent, employee_id.to_owned()));
+        step.routed(Routed::DialsOut { agent });
+    }
+
+    /// Who has signed in by this call is in none of its own any more.
+    pub fn is_in_use_no_more(&mut self, step: &mut Step<'_, '_>) {
+        if let Some((agent, employee_id)) = self.signs_in.take() {
+            step.index.forget_agent(&employee_id, self.id.serial);
+            step.routed(Routed::DialEnded { agent });
+        }
     }
 
     /// The agent who has signed in by this call stays on the line.
@@ -90,7 +117,9 @@ impl Call {
         leg.keys = Some(Keys::default());
         leg.media.set_digits(step.cx.out, true, false);
         self.rest_on_line(step);
-        if let Some((agent, employee_id)) = self.dialled_by.take() {
+        self.is_in_use_no_more(step);
+        let own = self.dialled_by.take_if(|(dialled, _)| *dialled == agent);
+        if let Some((agent, employee_id)) = own {
             step.index.forget_agent(&employee_id, self.id.serial);
             step.routed(Routed::DialEnded { agent });
         }
@@ -128,10 +157,13 @@ impl Call {
     ) {
         let fails =
             |step: &mut Step<'_, '_>, why| step.routed(Routed::OfferFailed { offer: id, why });
+        if !self.is_offered(step, id) {
+            return leg.into_iter().for_each(|leg| part_with(step, leg, "", false));
+        }
         let Some(mut leg) = leg else { return fails(step, OfferFailure::PhoneUnavailable) };
-        let employee_id = step.employee_id(agent).filter(|_| self.waits(step));
-        let Some(employee_id) = employee_id else {
-            return part_with(step, leg, "", false);
+        let Some(employee_id) = step.employee_id(agent) else {
+            part_with(step, leg, "", false);
+            return fails(step, OfferFailure::PhoneUnavailable);
         };
         if leg.media.leg.worker != self.caller.leg.media.leg.worker {
             step.cx.notice("a held line and its caller are on different media workers".to_owned());
@@ -193,10 +225,11 @@ impl Call {
         if gone {
             return self.caller_gone(step, None);
         }
-        if let Some((ending, side)) = line.ends.take() {
-            return self.release(step, ending, side);
+        match line.ends.take() {
+            Some(Ends { ending, prompt: Some(prompt), .. }) => self.end_line(step, prompt, ending),
+            Some(Ends { ending, gone, .. }) => self.release(step, ending, gone),
+            None => self.rest_on_line(step),
         }
-        self.rest_on_line(step);
     }
 
     /// The line that the agent of this call is on is wanted back.
@@ -213,11 +246,13 @@ impl Call {
         }
     }
 
-    /// The line has nothing more to wait for: its agent hears so, and is hung up.
-    pub fn end_line(&mut self, step: &mut Step<'_, '_>, prompt: &str, ending: Ending) {
+    /// The line has nothing more to wait for: its agent hears so, and is hung up; when the call
+    /// that it talks in is over, if it is in one.
+    pub fn end_line(&mut self, step: &mut Step<'_, '_>, prompt: &'static str, ending: Ending) {
         let State::Line(line) = &mut self.state else { return };
         if line.lent_to.is_some() {
-            return self.release(step, ending, None);
+            line.ends.get_or_insert(Ends { ending, gone: None, prompt: Some(prompt) });
+            return;
         }
         let employee_id = line.employee_id.clone();
         if step.index.lines.get(&employee_id) == Some(&self.id.serial) {
@@ -231,6 +266,18 @@ impl Call {
         self.arm(step, duration + PLAY_SLACK);
     }
 
+    /// The line has been connected for as long as it may. Who talks on it ends its call first, which
+    /// has a limit of its own.
+    pub fn line_is_old(&mut self, step: &mut Step<'_, '_>) {
+        let State::Line(line) = &mut self.state else { return };
+        let ending = Ending::of(ReleaseReason::CallTooLong);
+        if line.lent_to.is_none() {
+            return self.release(step, ending, None);
+        }
+        line.ends.get_or_insert(Ends { ending, gone: None, prompt: None });
+        self.arm(step, LINE_MAX);
+    }
+
     /// Whether the release of a line must wait for its leg, which is asked for.
     pub fn waits_for_leg(
         &mut self,
@@ -240,7 +287,7 @@ impl Call {
     ) -> bool {
         let State::Line(line) = &mut self.state else { return false };
         let Some(call) = line.lent_to else { return false };
-        line.ends.get_or_insert((*ending, gone));
+        line.ends = Some(Ends { ending: *ending, gone, prompt: None });
         step.index.across.push_back(Across::Recall { call });
         true
     }

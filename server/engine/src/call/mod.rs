@@ -716,6 +716,7 @@ impl Calls {
         for serial in serials {
             self.with(cx, serial, |call, step| call.reconfigured(step));
         }
+        self.end_lines_of_nobody(cx);
     }
 
     fn with<R>(

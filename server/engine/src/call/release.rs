@@ -110,6 +110,7 @@ impl Call {
             step.index.forget_agent(&employee_id, self.id.serial);
             step.routed(Routed::DialEnded { agent });
         }
+        self.is_in_use_no_more(step);
         self.line_over(step);
     }
 

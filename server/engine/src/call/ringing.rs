@@ -40,8 +40,7 @@ impl Call {
         queue: Option<QueueRef>,
         offer_time: Duration,
     ) {
-        // A flow may have taken the caller elsewhere before routing was heard.
-        if step.cx.routing.offer_of(self.call_ref()) != Some(id) || !self.waits(step) {
+        if !self.is_offered(step, id) {
             return;
         }
         let Some(employee_id) = step.employee_id(agent) else {
@@ -72,6 +71,12 @@ impl Call {
         self.arm(step, offer_time + ROUTING_SLACK);
         // Nobody is registered, or nothing could be sent.
         self.check_offer(step);
+    }
+
+    /// Whether an offer still stands: a flow may have taken the caller elsewhere before routing was
+    /// heard.
+    pub fn is_offered(&self, step: &mut Step<'_, '_>, id: OfferId) -> bool {
+        step.cx.routing.offer_of(self.call_ref()) == Some(id) && self.waits(step)
     }
 
     /// The record, the journal and the caller learn that an agent is offered the call.

@@ -180,13 +180,15 @@ impl Call {
         let Some(agent) = &mut self.agent else { return };
         let caller = &mut self.caller.leg;
         let (holder, other) = match holder {
-            Side::Caller => (&*caller, &mut agent.media),
-            Side::Agent => (&*agent, &mut caller.media),
+            Side::Caller => (&*caller, agent),
+            Side::Agent => (&*agent, caller),
         };
         let holding = holder.held || holder.holds;
         match holding {
-            true => other.tone(step.cx.out, tone.asset),
-            false => other.stop(step.cx.out),
+            true => other.media.tone(step.cx.out, tone.asset),
+            // Who holds by keys hears nothing, whatever the held side's carrier refreshes.
+            false if other.holds => other.media.silence(step.cx.out),
+            false => other.media.stop(step.cx.out),
         }
         if holding {
             self.note_missing_tone(step, &tone);
@@ -200,9 +202,7 @@ impl Call {
     pub fn reconfigured(&mut self, step: &mut Step<'_, '_>) {
         match &self.state {
             State::Queued | State::Offered(_) => {
-                if self.supervision.is_some() {
-                    self.play_wait_tone(step);
-                }
+                self.play_wait_tone(step);
                 if !self.is_telling() {
                     self.arm_place(step, Duration::ZERO);
                 }

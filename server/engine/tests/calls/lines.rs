@@ -290,10 +290,11 @@ fn a_line_that_falls_silent_is_cut_at_rest_in_a_call_and_while_its_agent_consult
         rings(&mut w, 12).answer(&mut w);
         w.run(1_000);
         w.silent(line);
-        hung_up(&mut w, 12);
-        customer.hung_up(&mut w);
         agent.hung_up(&mut w);
         assert_eq!(w.agent("1001"), if rung { "wrap_up" } else { "signed_out" });
+        assert_eq!(w.agent("1002"), "talking", "with the customer, who is not dropped");
+        customer.bye(&mut w);
+        hung_up(&mut w, 12);
         w.quiet();
     }
 }

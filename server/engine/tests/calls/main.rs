@@ -32,4 +32,5 @@ mod routes;
 mod sign_in;
 mod star;
 mod supervision;
+mod telephones;
 mod waiting;

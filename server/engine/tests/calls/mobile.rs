@@ -46,7 +46,7 @@ fn signed_in(config: TenantConfig) -> World {
 }
 
 /// A caller in the queue, and the mobile that rings; the legs of both.
-fn rung(config: TenantConfig, number: &str) -> (World, Caller, Ring, LegRef, LegRef) {
+pub fn rung(config: TenantConfig, number: &str) -> (World, Caller, Ring, LegRef, LegRef) {
     let mut w = signed_in(config);
     let mut caller = call(&mut w, number);
     caller.answered(&mut w);

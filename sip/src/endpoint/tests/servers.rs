@@ -186,6 +186,18 @@ fn the_same_request_by_two_ways_is_merged() {
     assert_eq!(lab.endpoint.dropped().merged, 1);
 }
 
+/// A proxy tried a second way to us after the first was refused, as serial forking does, and was
+/// told 482: the failed request stood in the way until its transaction was over.
+#[test]
+fn a_request_that_failed_may_come_again_by_another_way() {
+    let mut lab = Lab::new(Transport::Udp);
+    lab.peer("INVITE", "1", "");
+    lab.respond(503);
+    lab.peer("INVITE", "2", "");
+    lab.check(&["0 request INVITE", "0 → 503 INVITE", "0 request INVITE"]);
+    assert_eq!(lab.endpoint.dropped().merged, 0);
+}
+
 #[test]
 fn a_full_table_refuses_new_requests_but_keeps_room_for_dialogs() {
     let mut lab = Lab::with(Transport::Udp, |config| config.server_transactions_max = 8);

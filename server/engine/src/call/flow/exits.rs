@@ -80,7 +80,7 @@ impl Call {
 
     /// Nothing runs in the call any more, and nobody listens for keys.
     fn flow_is_over(&mut self, step: &mut Step<'_, '_>) {
-        self.caller.leg.media.set_digits(step.cx.out, false, true);
+        self.leave_digits(step);
     }
 
     /// Takes the caller out of the queue that its flow ran in, and its call away from whoever is
