@@ -188,3 +188,26 @@ fn perform(cli: Cli) -> Result<(), Failure> {
 fn load(config: Option<&std::path::Path>) -> Result<crate::config::NodeConfig, Failure> {
     crate::config::NodeConfig::load(config).map_err(|faults| Failure::Failed(faults.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    /// Somebody scripts against every command and option: none is without a word.
+    #[test]
+    fn the_page_of_the_command_line_names_every_command_and_option() {
+        let page = include_str!("../../../docs/command-line.md");
+        let mut commands = vec![(String::from("hotline"), Cli::command())];
+        while let Some((name, command)) = commands.pop() {
+            assert!(page.contains(&format!("`{name}")), "{name} is not named");
+            for option in command.get_arguments().filter_map(|argument| argument.get_long()) {
+                let named = page.contains(&format!("`--{option}"));
+                assert!(named || matches!(option, "help" | "version"), "{name}: --{option}");
+            }
+            let inner = command.get_subcommands().filter(|inner| inner.get_name() != "help");
+            commands
+                .extend(inner.map(|inner| (format!("{name} {}", inner.get_name()), inner.clone())));
+        }
+    }
+}

@@ -4,6 +4,8 @@
 //! own: references, uniqueness and rules between objects ([`super::centre`], [`super::whole`] and
 //! `hotline_routing::Config::validate`).
 
+#[cfg(test)]
+mod documented;
 pub mod kinds;
 mod values;
 
