@@ -1,6 +1,6 @@
 //! The routing view of a tenant's configuration: immutable, shared as `Arc<Config>`.
 //!
-//! Owns: the fields that decide where a call goes and who is offered it, with domain.md's keys,
+//! Owns: the fields that decide where a call goes and who is offered it, with the keys of docs/centre.md,
 //! defaults and ranges. Inheritance (agent > organisation > tenant) is already resolved here.
 //! Does not own: files, secrets, credentials, prompts, or what a flow does. What is wrong with a
 //! configuration is said by [`Config::validate`] (in [`crate::validate`]).

@@ -1,7 +1,7 @@
 //! A change of the configuration while calls wait. Nobody is lost.
 //!
 //! Removals and the settings of queues take effect at once; an agent's new queues and levels at
-//! its next sign-in (domain.md). Callers of a removed queue leave by its last no-agents policy; a
+//! its next sign-in. Callers of a removed queue leave by its last no-agents policy; a
 //! running offer is waited for. A removed agent is signed out, after its call if it is in one.
 
 use crate::agent::{Agent, Pending, State};

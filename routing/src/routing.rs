@@ -253,7 +253,7 @@ impl Routing {
     }
 }
 
-/// Whether a state may follow another: the diagram of domain.md with what is asked for.
+/// Whether a state may follow another: the order of states with what is asked for.
 fn possible(from: crate::state::AgentState, to: crate::state::AgentState) -> bool {
     use crate::state::AgentState::{
         Busy, Holding, Idle, Offered, Rest, SignedOut, Talking, WrapUp,

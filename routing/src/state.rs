@@ -1,4 +1,4 @@
-//! The states of an agent, as domain.md names them, and what is kept of one across a restart.
+//! The states of an agent, as the API names them, and what is kept of one across a restart.
 //!
 //! ```text
 //! signed_out → idle ⇄ busy | rest

@@ -6,7 +6,7 @@
 //! instruments ([`audio`], [`speech`], [`capture`]).
 //! The tests themselves are in `tests/tests/`, one file per subject.
 //!
-//! Nothing here uses code of the server: what both sides got wrong the same way would be found by
+//! Nothing here uses code of the server but the codecs' tables: what both sides got wrong the same way would be found by
 //! nobody. Every wait is for a condition and has a limit.
 #![forbid(unsafe_code)]
 

@@ -26,6 +26,11 @@ fn pure_crates_depend_on_nothing_that_does_io() {
 }
 
 #[test]
+fn crates_use_what_they_depend_on() {
+    no_faults(tidy::graph::faults_of_unused(&tidy::graph::packages()));
+}
+
+#[test]
 fn pure_crates_reach_no_clock_no_io_no_lock_and_no_ambient_randomness() {
     no_faults(tidy::purity::faults_of_calls());
 }

@@ -220,7 +220,7 @@ fn working_times_drafts_and_announcements_are_checked() {
     assert_eq!(config.validate(), []);
 }
 
-/// Each row of domain.md's table of types.
+/// Which queue types each type of access code reaches.
 #[test]
 fn overflow_keeps_to_the_type_of_the_queue() {
     use QueueType as Q;

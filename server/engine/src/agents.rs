@@ -203,7 +203,7 @@ fn no_queue(name: &str) -> Refusal {
     }
 }
 
-/// A state by domain.md's name.
+/// A state by its name in the API.
 pub(crate) fn state_name(state: AgentState) -> &'static str {
     match state {
         AgentState::SignedOut => "signed_out",
@@ -217,7 +217,7 @@ pub(crate) fn state_name(state: AgentState) -> &'static str {
     }
 }
 
-/// The reason that belongs to a state, by domain.md's name.
+/// The reason that belongs to a state, by its name in the API.
 fn reason_of(state: AgentState, rest: Option<&Rest>) -> Option<String> {
     let name = match state {
         AgentState::Busy(BusyReason::Chosen) => "chosen",

@@ -1,7 +1,7 @@
 //! The number that was dialled: which header says it, and how a trunk's rules rewrite it.
 //!
-//! Owns: domain.md's "the dialled number is the Request-URI user, `tel:` number,
-//! P-Called-Party-ID, To, Diversion or History-Info, as the trunk says, normalised by its rules".
+//! Owns: the dialled number is the Request-URI user, `tel:` number,
+//! P-Called-Party-ID, To, Diversion or History-Info, as the trunk says, normalised by its rules.
 //! Does not own: where the number leads (`hotline_routing::route`).
 
 use crate::config::{DialledFrom, Trunk};

@@ -243,7 +243,7 @@ pub struct Refusal {
 pub struct AgentView {
     /// Employee ID.
     pub employee_id: String,
-    /// State by domain.md's name.
+    /// State by its name in the API.
     pub state: String,
     /// Why.
     pub reason: Option<String>,

@@ -2,6 +2,7 @@
 
 use super::source::root;
 use serde_json::Value;
+use std::path::Path;
 use std::process::Command;
 
 /// Each crate of ours and the crates of ours it may depend on.
@@ -23,9 +24,11 @@ const GRAPH: &[(&str, &[&str])] = &[
             "hotline-engine",
         ],
     ),
-    ("hotline-tests", ALL),
+    // Tests of a running server know nothing of its code but how a codec sounds.
+    ("hotline-tests", &["hotline-media"]),
     ("hotline-sim", ALL),
-    ("hotline-bench", ALL),
+    // The load and the server are two processes; what is measured in process needs no engine.
+    ("hotline-bench", LEAVES),
     ("xtask", &[]),
 ];
 
@@ -57,7 +60,6 @@ const PURE_EXTERNALS: &[&str] = &[
     "rand_core",
     "rand_chacha",
     "siphasher",
-    "nom",
     "serde",
     "serde_json",
 ];
@@ -67,11 +69,12 @@ const PURE_EXTERNALS: &[&str] = &[
 const PURE_EXTERNALS_OF: &[(&str, &str)] = &[("hotline-base", "jiff")];
 
 /// What the tests of pure crates may use besides.
-const PURE_TEST_EXTERNALS: &[&str] = &["proptest", "insta", "toml"];
+const PURE_TEST_EXTERNALS: &[&str] = &["proptest", "toml"];
 
 /// One crate of the workspace.
 pub struct Package {
     pub name: String,
+    directory: String,
     dependencies: Vec<Dependency>,
 }
 
@@ -96,6 +99,7 @@ pub fn packages() -> Vec<Package> {
         .iter()
         .map(|package| Package {
             name: text(&package["name"]),
+            directory: directory_of(&text(&package["manifest_path"])),
             dependencies: list(&package["dependencies"])
                 .iter()
                 .map(|dependency| Dependency {
@@ -106,6 +110,47 @@ pub fn packages() -> Vec<Package> {
                 .collect(),
         })
         .collect()
+}
+
+/// The directory of a manifest, from the root.
+fn directory_of(manifest: &str) -> String {
+    let directory = Path::new(manifest).parent().unwrap_or(Path::new(""));
+    directory.strip_prefix(root()).unwrap_or(directory).display().to_string()
+}
+
+/// Dependencies that no source of their crate names.
+pub fn faults_of_unused(packages: &[Package]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for package in packages {
+        let inner = |path: &str| {
+            packages.iter().any(|other| {
+                other.directory.starts_with(&format!("{}/", package.directory))
+                    && path.starts_with(&format!("{}/", other.directory))
+            })
+        };
+        let sources = super::source::rust_sources(&package.directory);
+        for dependency in &package.dependencies {
+            let name = match dependency.name.as_str() {
+                "md-5" => "md5".to_owned(),
+                name => name.replace('-', "_"),
+            };
+            let used = sources.iter().filter(|source| !inner(&source.path)).any(|source| {
+                source.code.match_indices(&name).any(|(at, _)| {
+                    let before = source.code[..at].chars().next_back();
+                    let after = source.code[at + name.len()..].chars().next();
+                    let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+                    !part(before) && !part(after)
+                })
+            });
+            if !used {
+                faults.push(format!(
+                    "{}: depends on {} and does not use it; take it out of its Cargo.toml",
+                    package.name, dependency.name
+                ));
+            }
+        }
+    }
+    faults
 }
 
 /// Dependencies among our crates that are not in the graph.
@@ -180,6 +225,8 @@ mod tests {
             dependency("proptest", false),
         ];
         crates.retain(|package| package.name != "hotline-ivr");
+        let unused = faults_of_unused(&crates);
+        assert!(unused[0].starts_with("hotline-sip: depends on hotline-media and"), "{unused:?}");
         let ours = faults_of_ours(&crates);
         assert!(ours[0].starts_with("hotline-sip: must not know hotline-media"), "{ours:?}");
         assert_eq!(ours[1..], ["hotline-ivr: in GRAPH, but not in the workspace"]);

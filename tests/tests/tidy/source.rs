@@ -66,7 +66,8 @@ fn collect(directory: &Path, into: &mut Vec<(String, String)>, wanted: &dyn Fn(&
             if !hidden && !SKIPPED.contains(&name.as_ref()) {
                 collect(&path, into, wanted);
             }
-        } else if wanted(&path)
+        } else if name != ".git"
+            && wanted(&path)
             && let Ok(text) = std::fs::read_to_string(&path)
         {
             let short = path.strip_prefix(root()).unwrap_or(&path);

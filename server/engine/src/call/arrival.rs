@@ -307,7 +307,7 @@ fn target(
     }
 }
 
-/// domain.md, media types: what an access code may reach.
+/// What an access code may reach, by its media type.
 pub(crate) fn fits(code: AccessCodeType, queue: QueueType) -> bool {
     use AccessCodeType as A;
     use QueueType as Q;

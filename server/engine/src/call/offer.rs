@@ -248,7 +248,7 @@ impl Offer {
     }
 }
 
-/// What a failure of one contact means (domain.md, agent states).
+/// What a failure of one contact means (docs/softphones.md).
 fn meaning(status: u16, rang: bool) -> OfferFailure {
     match status {
         300..400 | 486 | 600 | 603 | 607 | 608 => OfferFailure::Rejected,

@@ -410,7 +410,7 @@ impl World {
         }
     }
 
-    /// State of an agent by domain.md's name, with its reason.
+    /// State of an agent by its name in the API, with its reason.
     pub fn agent(&mut self, employee_id: &str) -> String {
         let Ok(Reply::Agents(agents)) =
             self.ask(Request::Agent { employee_id: employee_id.to_owned() })

@@ -1,4 +1,4 @@
-//! The tables: each kind of object, its keys, their ranges and defaults, as domain.md has them.
+//! The tables: each kind of object, its keys, their ranges and defaults, as docs/centre.md tells them.
 
 use super::values::{
     is_announce_every, is_common, is_date, is_destination, is_distribution, is_flow_name, is_hold,
