@@ -16,6 +16,7 @@
 //! It judges before a transaction is made, and a refusal is answered without one: strangers leave
 //! nothing behind, however many they are.
 
+use crate::body::{ACCEPT, session_description};
 use crate::config::{DigestAlgorithm, EngineSettings, Softphone, TenantConfig, Trunk};
 use crate::context::Caller;
 use crate::dialled::dialled_number;
@@ -33,8 +34,6 @@ use std::sync::Arc;
 
 /// What `Allow` says.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO";
-/// The bodies we read.
-pub(crate) const ACCEPT: &str = "application/sdp";
 /// The option tags we understand in Require.
 pub(crate) const SUPPORTED: &[&str] = &[];
 /// When a caller may try again whom we cannot serve now, in seconds.
@@ -220,7 +219,8 @@ impl Access {
                 Proof::Asked(response) => return Admission::Answer(response),
             },
         };
-        match not_understood(invite).or_else(|| bad_content(invite)).or_else(|| looping(invite)) {
+        let unread = || session_description(invite).err().map(|why| why.refusal(invite));
+        match not_understood(invite).or_else(unread).or_else(|| looping(invite)) {
             Some(refusal) => Admission::Refuse(refusal),
             None => Admission::Invite(caller),
         }
@@ -340,35 +340,9 @@ fn options(door: Door<'_>, request: &Message) -> ResponseBuilder {
 }
 
 /// 420 for extensions that are required and not understood (RFC 3261 §8.2.2.3).
-fn not_understood(request: &Message) -> Option<ResponseBuilder> {
+pub(crate) fn not_understood(request: &Message) -> Option<ResponseBuilder> {
     let tags = unsupported(request, SUPPORTED)?;
     Some(ResponseBuilder::new(request, 420).header(HeaderName::Unsupported, tags))
-}
-
-/// 415 for a body we do not read and may not pass over (RFC 3261 §8.2.3).
-fn bad_content(request: &Message) -> Option<ResponseBuilder> {
-    if request.body().is_empty() {
-        return None;
-    }
-    let encoding = request.header(HeaderName::ContentEncoding).unwrap_or(b"identity");
-    if !encoding.eq_ignore_ascii_case(b"identity") {
-        let refusal = ResponseBuilder::new(request, 415);
-        return Some(refusal.header(HeaderName::AcceptEncoding, "identity"));
-    }
-    if request.content_type_is(ACCEPT) || is_optional(request) {
-        return None;
-    }
-    Some(ResponseBuilder::new(request, 415).header(HeaderName::Accept, ACCEPT))
-}
-
-/// `Content-Disposition: …;handling=optional` (RFC 3261 §20.11).
-fn is_optional(request: &Message) -> bool {
-    request.header_text(HeaderName::ContentDisposition).is_some_and(|value| {
-        let parameters = value.split(';').skip(1);
-        parameters
-            .map(|one| one.replace(' ', ""))
-            .any(|one| one.eq_ignore_ascii_case("handling=optional"))
-    })
 }
 
 /// 483 and 482 (RFC 3261 §16.3 items 3 and 4; RFC 7332 for a B2BUA).

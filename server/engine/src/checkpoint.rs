@@ -54,8 +54,8 @@ pub enum Point {
 pub struct LegCheckpoint {
     /// The dialog, if there is one (in its serialisable form).
     pub dialog: Option<hotline_sip::dialog::DialogParts>,
-    /// What finishes the open INVITE server transaction: the request's bytes, if it has had no
-    /// final response.
+    /// What finishes the open INVITE server transaction, if it has had no final response: of the
+    /// request the start line and the headers that a response copies; no credentials, no body.
     pub open_invite: Option<Vec<u8>>,
     /// The flow: transport, our address, the peer's.
     pub flow: (String, std::net::SocketAddr, std::net::SocketAddr),

@@ -14,6 +14,7 @@
 
 mod access;
 mod agents;
+mod body;
 mod call;
 pub mod checkpoint;
 pub mod config;

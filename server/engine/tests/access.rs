@@ -118,7 +118,7 @@ fn other_methods_extensions_and_bodies() {
         world.call("OPTIONS", "sip:demo.example", "sip:eve@evil.example", "sip:demo.example");
     let able = world.receive(udp(STRANGER), &options.text()).remove(0);
     assert_eq!(status_of(&able), 200);
-    assert_eq!(header(&able, "Accept"), Some("application/sdp"));
+    assert_eq!(header(&able, "Accept"), Some("application/sdp, multipart/mixed"));
     assert!(header(&able, "Allow").unwrap().starts_with("INVITE, ACK, CANCEL, BYE, OPTIONS"));
     assert!(header(&able, "Supported").is_some());
     for (method, expected) in [
@@ -140,7 +140,12 @@ fn other_methods_extensions_and_bodies() {
     for (extra, body, expected, told) in [
         ("Require: nothingSupportsThis", true, 420, ("Unsupported", "nothingSupportsThis")),
         ("Content-Encoding: gzip", true, 415, ("Accept-Encoding", "identity")),
-        ("Content-Type: application/unknown", false, 415, ("Accept", "application/sdp")),
+        (
+            "Content-Type: application/unknown",
+            false,
+            415,
+            ("Accept", "application/sdp, multipart/mixed"),
+        ),
     ] {
         let mut invite = world.invite("123451", "192.0.2.1", "sip:+1555@198.51.100.7");
         if !body {

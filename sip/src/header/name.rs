@@ -81,6 +81,8 @@ header_names! {
     HistoryInfo, "History-Info", 0, LIST;
     /// RFC 8224
     Identity, "Identity", b'y', SINGLE;
+    /// RFC 6086
+    InfoPackage, "Info-Package", 0, SINGLE;
     /// RFC 3261 §20.21
     InReplyTo, "In-Reply-To", 0, LIST;
     /// RFC 3911
@@ -121,6 +123,8 @@ header_names! {
     Reason, "Reason", 0, LIST;
     /// RFC 3261 §20.30
     RecordRoute, "Record-Route", 0, LIST;
+    /// RFC 6086
+    RecvInfo, "Recv-Info", 0, LIST;
     /// RFC 3515
     ReferTo, "Refer-To", b'r', SINGLE;
     /// RFC 3892

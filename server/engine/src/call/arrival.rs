@@ -10,7 +10,7 @@ use super::caller::{CallerSide, Phase};
 use super::leg::{Binding, Leg};
 use super::media::MediaLeg;
 use super::outbound::HOPS_MAX;
-use super::sdp::{Fault, SDP, Session, of_message, warning, warning_text};
+use super::sdp::{Fault, Session, of_message, warning, warning_text};
 use super::star::Star;
 use super::trace::Lane;
 use super::waiting::Waiting;
@@ -145,8 +145,9 @@ pub(crate) fn admit(
     let offer = match of_message(invite) {
         None => None,
         Some(Ok(offer)) => Some(offer),
-        Some(Err(Fault::NotSdp)) => {
-            return Err(Refusal::status(415).with(HeaderName::Accept, SDP.to_owned()));
+        Some(Err(Fault::NotSdp(why))) => {
+            let (name, value) = why.header();
+            return Err(Refusal::status(415).with(name, value.to_owned()));
         }
         Some(Err(Fault::Unreadable(text))) => {
             let warning = warning_text(step.cx, 399, &text);

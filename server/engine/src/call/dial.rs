@@ -14,7 +14,7 @@ use super::ending::Ending;
 use super::leg::Leg;
 use super::media::MediaLeg;
 use super::outbound::{self, Barred, Shown, Wish};
-use super::parting::{acknowledge, dialog_of, give_up, hang_up_stray, watch};
+use super::parting::{Sent, acknowledge, dialog_of, give_up, hang_up_stray, watch};
 use super::sdp::Session;
 use super::trace::Lane;
 use super::{Side, Step};
@@ -46,6 +46,12 @@ pub(crate) struct Dial {
     media: MediaLeg,
     /// Whether the caller hears what comes from there.
     heard: bool,
+}
+
+impl Dial {
+    fn sent(&self) -> Sent {
+        Sent { lane: self.lane, client: self.client, to_contact: true }
+    }
 }
 
 impl Call {
@@ -175,16 +181,16 @@ impl Call {
 
     fn dial_answered(&mut self, step: &mut Step<'_, '_>, message: &Message) {
         let State::Dialling(dial) = &mut self.state else { return };
-        let (lane, client) = (dial.lane, dial.client);
+        let (lane, sent) = (dial.lane, dial.sent());
         let answer = super::sdp::of_message(message).and_then(Result::ok);
         let fits = answer.filter(|answer| read_answer(&dial.sdp, answer).is_ok());
-        let dialog = dialog_of(step, client, message);
+        let dialog = dialog_of(step, sent.client, message);
         let (Some(answer), Some(dialog)) = (fits, dialog) else {
-            hang_up_stray(step, lane, client, message, &q850_reason(65));
+            hang_up_stray(step, sent, message, &q850_reason(65));
             return self.dial_failed(step, Failure::Unavailable, true);
         };
-        acknowledge(step, lane, client, &dialog, message);
-        watch(step, lane, client, &q850_reason(16));
+        acknowledge(step, sent, &dialog, message);
+        watch(step, sent, &q850_reason(16));
         let State::Dialling(dial) = std::mem::replace(&mut self.state, State::Queued) else {
             return;
         };
@@ -255,7 +261,7 @@ impl Call {
     pub fn stop_dialling(&mut self, step: &mut Step<'_, '_>, reason: Option<&str>) {
         let State::Dialling(dial) = &self.state else { return };
         if let Some(reason) = reason {
-            give_up(step, dial.lane, dial.client, reason);
+            give_up(step, dial.sent(), reason);
         }
         dial.media.close(step.cx.out);
         step.index.media.remove(&dial.media.leg);

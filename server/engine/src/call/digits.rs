@@ -15,6 +15,7 @@ use super::call::{Call, State};
 use super::{Side, Step};
 use hotline_base::Mono;
 use hotline_media::command::DigitSource;
+use hotline_sip::header::HeaderName;
 use hotline_sip::message::Message;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -106,11 +107,16 @@ pub(crate) enum Info {
     Malformed,
     /// A body of another type: 415.
     Other,
+    /// It belongs to an Info Package, of which we take none: 469 (RFC 6086 §4.2.2).
+    Package,
 }
 
 impl Info {
     /// Reads an INFO.
     pub fn of(message: &Message) -> Info {
+        if message.count(HeaderName::InfoPackage) > 0 {
+            return Info::Package;
+        }
         let body = message.body();
         if body.is_empty() {
             return Info::Digits(String::new(), Duration::ZERO);

@@ -10,8 +10,10 @@ use super::caller::Phase;
 use super::digits::{INFO_TYPES, Info, Way};
 use super::ending::Ending;
 use super::leg::{ALLOW, Leg, note_of};
-use super::sdp::{Fault, SDP, of_message, warning, warning_text};
+use super::sdp::{Fault, of_message, warning, warning_text};
 use super::{Side, Step};
+use crate::access::not_understood;
+use crate::body::{ACCEPT, Unread, is_encoded};
 use crate::checkpoint::Point;
 use crate::record::{ReleaseReason, ReleasedBy};
 use hotline_media::sdp::SessionDescription;
@@ -20,7 +22,7 @@ use hotline_sip::build::ResponseBuilder;
 use hotline_sip::dialog::{DialogId, OutOfOrder};
 use hotline_sip::header::HeaderName;
 use hotline_sip::message::Message;
-use hotline_sip::{Method, ServerId};
+use hotline_sip::{ConnectionId, Method, ServerId};
 
 impl Call {
     /// The leg of a side.
@@ -28,6 +30,14 @@ impl Call {
         match side {
             Side::Caller => Some(&mut self.caller.leg),
             Side::Agent => self.agent.as_mut(),
+        }
+    }
+
+    /// A connection is gone, whichever side's leg it carried.
+    pub fn forget_connection(&mut self, connection: ConnectionId) {
+        self.caller.leg.forget_connection(connection);
+        if let Some(agent) = &mut self.agent {
+            agent.forget_connection(connection);
         }
     }
 
@@ -54,6 +64,13 @@ impl Call {
             leg.respond(step, server, message, response, fault.to_string());
             return true;
         }
+        if let Some(refusal) = not_served(message) {
+            leg.respond(step, server, message, refusal, String::new());
+            if message.is(&Method::Invite) {
+                leg.dialog.invite_ended();
+            }
+            return true;
+        }
         // Our requests to a phone follow it to where it speaks from now; and only a request that
         // is the dialog's in all it says is the phone's.
         if !leg.to_contact && leg.lane.flow.local == flow.local {
@@ -67,7 +84,7 @@ impl Call {
             Some(Method::Options) => {
                 let response = ResponseBuilder::new(message, 200)
                     .header(HeaderName::Allow, ALLOW)
-                    .header(HeaderName::Accept, SDP);
+                    .header(HeaderName::Accept, ACCEPT);
                 self.respond(step, side, server, message, response);
             }
             other => {
@@ -200,6 +217,7 @@ impl Call {
         let response = match info {
             Info::Digits(..) => ResponseBuilder::new(message, 200),
             Info::Malformed => ResponseBuilder::new(message, 400),
+            Info::Package => ResponseBuilder::new(message, 469).header(HeaderName::RecvInfo, ""),
             Info::Other => {
                 ResponseBuilder::new(message, 415).header(HeaderName::Accept, INFO_TYPES)
             }
@@ -250,6 +268,16 @@ impl Call {
     }
 }
 
+/// 420 for extensions that are required and not understood, 415 for a body that cannot be read
+/// (RFC 3261 §8.2.2.3, §8.2.3). Whoever says BYE is gone whatever it requires.
+fn not_served(request: &Message) -> Option<ResponseBuilder> {
+    if request.is(&Method::Bye) {
+        return None;
+    }
+    let info = request.is(&Method::Info) && is_encoded(request);
+    not_understood(request).or_else(|| info.then(|| Unread::Encoded.refusal(request)))
+}
+
 /// Why a session is not changed.
 struct Refused {
     status: u16,
@@ -288,7 +316,10 @@ fn answer_offer(
 /// A body that is no session description.
 fn refuse_body(step: &Step<'_, '_>, fault: &Fault) -> Refused {
     match fault {
-        Fault::NotSdp => Refused::with(415, HeaderName::Accept, SDP.to_owned()),
+        Fault::NotSdp(why) => {
+            let (name, value) = why.header();
+            Refused::with(415, name, value.to_owned())
+        }
         Fault::Unreadable(text) => {
             Refused::with(400, HeaderName::Warning, warning_text(step.cx, 399, text))
         }

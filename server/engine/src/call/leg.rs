@@ -24,11 +24,21 @@ use hotline_sip::dialog::Dialog;
 use hotline_sip::flow::Flow;
 use hotline_sip::header::HeaderName;
 use hotline_sip::message::Message;
-use hotline_sip::{ClientId, ServerId};
+use hotline_sip::{ClientId, ConnectionId, ServerId};
 use std::net::SocketAddr;
 
 /// The methods a call's dialog serves.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO";
+
+/// What a response copies from its request.
+const ANSWERED_WITH: [HeaderName; 6] = [
+    HeaderName::Via,
+    HeaderName::RecordRoute,
+    HeaderName::From,
+    HeaderName::To,
+    HeaderName::CallId,
+    HeaderName::CSeq,
+];
 
 /// One side of a call.
 #[derive(Clone, Debug)]
@@ -86,13 +96,9 @@ impl Path {
             let bound = bindings.iter().find(|found| found.contact.as_text() == binding.contact);
             return bound.map_or(flow, |bound| bound.flow);
         }
-        let next = self.dialog.next_hop();
-        match next.host_address() {
-            Some(address) if self.to_contact && flow.connection.is_none() => {
-                let port = next.port().unwrap_or(flow.transport.default_port());
-                Flow { remote: SocketAddr::new(address, port), ..flow }
-            }
-            _ => flow,
+        match self.to_contact {
+            true => flow_to_contact(flow, &self.dialog),
+            false => flow,
         }
     }
 
@@ -102,6 +108,19 @@ impl Path {
         let bye = self.dialog.request(Method::Bye).header(HeaderName::Reason, reason);
         let bye = bye.header(HeaderName::UserAgent, &step.cx.settings.user_agent);
         send_request(step, &self.lane, bye, reason.to_owned());
+    }
+}
+
+/// Where the requests of a dialog with a trunk go: by its connection, else to the address that its
+/// Contact or route names (RFC 3261 §12.2.1.1), which need not be the INVITE's.
+pub(crate) fn flow_to_contact(flow: Flow, dialog: &Dialog) -> Flow {
+    let next = dialog.next_hop();
+    match next.host_address() {
+        Some(address) if flow.connection.is_none() => {
+            let port = next.port().unwrap_or(flow.transport.default_port());
+            Flow { remote: SocketAddr::new(address, port), ..flow }
+        }
+        _ => flow,
     }
 }
 
@@ -174,6 +193,13 @@ impl Leg {
         self.path().hang_up(step, reason);
     }
 
+    /// A connection is gone. A trunk is connected to anew, where its Contact says.
+    pub fn forget_connection(&mut self, connection: ConnectionId) {
+        if self.to_contact && self.lane.flow.connection == Some(connection) {
+            self.lane.flow.connection = None;
+        }
+    }
+
     /// The dialog and the way to the peer, without session and media.
     pub fn path(&self) -> Path {
         Path {
@@ -214,13 +240,30 @@ impl Leg {
         let flow = &self.lane.flow;
         LegCheckpoint {
             dialog: Some(self.dialog.to_parts()),
-            open_invite: open_invite.map(|invite| invite.as_bytes().to_vec()),
+            open_invite: open_invite.map(answerable_part),
             flow: (flow.transport.as_str().to_owned(), flow.local, flow.remote),
             local_sdp: self.local_sdp.as_ref().map(ToString::to_string),
             remote_sdp: self.remote_sdp.as_ref().map(ToString::to_string),
             port: Some(self.media.port),
         }
     }
+}
+
+/// What a final response to an INVITE is made of (RFC 3261 §8.2.6.2, §12.1.1): neither credentials
+/// nor a body are for the journal.
+fn answerable_part(invite: &Message) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(512);
+    kept.extend_from_slice(b"INVITE ");
+    kept.extend_from_slice(invite.request_uri_bytes());
+    kept.extend_from_slice(b" SIP/2.0\r\n");
+    for field in invite.fields().filter(|field| ANSWERED_WITH.contains(&field.name)) {
+        kept.extend_from_slice(field.name.as_str().as_bytes());
+        kept.extend_from_slice(b": ");
+        kept.extend_from_slice(field.value);
+        kept.extend_from_slice(b"\r\n");
+    }
+    kept.extend_from_slice(b"Content-Length: 0\r\n\r\n");
+    kept
 }
 
 /// Parts with an agent's leg: a lent one goes back to its line, any other is hung up and closed.

@@ -136,6 +136,12 @@ impl Call {
         }
     }
 
+    /// The call that has this line's leg, by its serial number.
+    pub fn lent_to(&self) -> Option<u32> {
+        let State::Line(line) = &self.state else { return None };
+        line.lent_to
+    }
+
     /// Lends the leg.
     pub fn lend(&mut self, to: u32) -> Option<Leg> {
         let State::Line(line) = &mut self.state else { return None };

@@ -427,11 +427,16 @@ impl Calls {
         let mut lost = Vec::new();
         for serial in self.index.connections.remove(&connection).unwrap_or_default() {
             let Some(call) = self.calls.get_mut(&serial) else { continue };
-            let caller = &mut call.caller;
-            if caller.is_open() {
+            if call.caller.is_open() {
                 lost.push(call.id.serial);
-            } else if caller.leg.to_contact && caller.leg.lane.flow.connection == Some(connection) {
-                caller.leg.lane.flow.connection = None;
+                continue;
+            }
+            call.forget_connection(connection);
+            // A line's leg may be with another call, and with one that its agent consults in.
+            let mut lent_to = call.lent_to();
+            while let Some(call) = lent_to.and_then(|serial| self.calls.get_mut(&serial)) {
+                call.forget_connection(connection);
+                lent_to = call.consult.as_ref().and_then(|consult| consult.child);
             }
         }
         for serial in lost {

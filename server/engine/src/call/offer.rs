@@ -9,6 +9,7 @@ use super::Step;
 use super::leg::{ALLOW, Binding, note_of, send_request};
 use super::media::MediaLeg;
 use super::outbound::{Shown, Way};
+use super::parting::Sent;
 use super::sdp::{SDP, Session};
 use super::trace::Lane;
 use crate::id::CallId;
@@ -62,6 +63,13 @@ pub(crate) struct Branch {
     pub binding: Option<Binding>,
     /// Whether it has said that it rings.
     rings: bool,
+}
+
+impl Branch {
+    /// Its INVITE, and the way to whom it calls: a mobile's is a trunk's.
+    pub fn sent(&self) -> Sent {
+        Sent { lane: self.lane, client: self.client, to_contact: self.binding.is_none() }
+    }
 }
 
 /// Who is shown to the agent.

@@ -5,7 +5,7 @@
 //! not acknowledged our 200 (no BYE before its ACK or the end of its transaction, §15).
 //! Everything here ends by itself: each entry has a deadline.
 
-use super::leg::{Leg, Path, send_request};
+use super::leg::{Leg, Path, flow_to_contact, send_request};
 use super::trace::Lane;
 use super::{Step, Why};
 use hotline_base::TimerId;
@@ -31,10 +31,31 @@ pub(crate) struct Parting {
     unacknowledged: BTreeMap<ServerId, Unacknowledged>,
 }
 
+/// An INVITE of ours, and the way to whom it calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    /// Call, leg, and the flow it left by.
+    pub lane: Lane,
+    /// Its transaction.
+    pub client: ClientId,
+    /// Whether what follows goes where Contact or route say; see [`Leg::to_contact`].
+    pub to_contact: bool,
+}
+
+impl Sent {
+    /// The same, by the way to the peer that a 2xx has told.
+    fn towards(self, dialog: &Dialog) -> Lane {
+        let flow = match self.to_contact {
+            true => flow_to_contact(self.lane.flow, dialog),
+            false => self.lane.flow,
+        };
+        Lane { flow, ..self.lane }
+    }
+}
+
 #[derive(Debug)]
 struct GivenUp {
-    lane: Lane,
-    client: ClientId,
+    sent: Sent,
     reason: String,
     /// Its CANCEL waits for the first provisional response (RFC 3261 §9.1).
     cancel_waits: bool,
@@ -56,19 +77,20 @@ impl Parting {
 
     /// Whether this transaction is an INVITE that was given up.
     pub fn has(&self, key: (u32, u16), client: ClientId) -> bool {
-        self.given_up.get(&key).is_some_and(|entry| entry.client == client)
+        self.given_up.get(&key).is_some_and(|entry| entry.sent.client == client)
     }
 }
 
 /// Cancels an INVITE; whatever still comes of it is dealt with here.
-pub(crate) fn give_up(step: &mut Step<'_, '_>, lane: Lane, client: ClientId, reason: &str) {
+pub(crate) fn give_up(step: &mut Step<'_, '_>, sent: Sent, reason: &str) {
+    let Sent { lane, client, .. } = sent;
     let why = Some(reason).filter(|reason| !reason.is_empty());
-    let sent = step.cx.endpoint.cancel(step.cx.now, client, why);
-    watch(step, lane, client, reason);
+    let cancelled = step.cx.endpoint.cancel(step.cx.now, client, why);
+    watch(step, sent, reason);
     if let Some(entry) = step.parting.given_up.get_mut(&(lane.call.serial, lane.leg)) {
-        entry.cancel_waits = !sent;
+        entry.cancel_waits = !cancelled;
     }
-    if sent {
+    if cancelled {
         draw_cancel(step, lane, client, reason);
     }
 }
@@ -82,11 +104,11 @@ fn draw_cancel(step: &mut Step<'_, '_>, lane: Lane, client: ClientId, reason: &s
 }
 
 /// Expects nothing but further forks' 2xx from a leg's INVITE.
-pub(crate) fn watch(step: &mut Step<'_, '_>, lane: Lane, client: ClientId, reason: &str) {
+pub(crate) fn watch(step: &mut Step<'_, '_>, sent: Sent, reason: &str) {
     let at = step.cx.now.mono + GIVEN_UP_MAX;
-    let key = (lane.call.serial, lane.leg);
+    let key = (sent.lane.call.serial, sent.lane.leg);
     let timer = step.index.timers.set(at, (key.0, Why::GivenUp(key.1)));
-    let entry = GivenUp { lane, client, reason: reason.to_owned(), cancel_waits: false, timer };
+    let entry = GivenUp { sent, reason: reason.to_owned(), cancel_waits: false, timer };
     if let Some(old) = step.parting.given_up.insert(key, entry) {
         step.index.timers.cancel(old.timer);
     }
@@ -102,17 +124,17 @@ pub(crate) fn response(
     let Some(entry) = step.parting.given_up.get_mut(&key) else { return };
     match message.status() {
         Some(200..300) => {
-            let (lane, reason) = (entry.lane, entry.reason.clone());
-            lane.received(step.cx, message);
-            hang_up_stray(step, lane, client, message, &reason);
+            let (sent, reason) = (entry.sent, entry.reason.clone());
+            sent.lane.received(step.cx, message);
+            hang_up_stray(step, sent, message, &reason);
         }
         Some(300..) => {
-            let lane = entry.lane;
+            let lane = entry.sent.lane;
             lane.received(step.cx, message);
             forget(step, key);
         }
         Some(100..200) if std::mem::take(&mut entry.cancel_waits) => {
-            let (lane, reason) = (entry.lane, entry.reason.clone());
+            let (lane, reason) = (entry.sent.lane, entry.reason.clone());
             draw_cancel(step, lane, client, &reason);
         }
         _ => {}
@@ -127,17 +149,11 @@ pub(crate) fn forget(step: &mut Step<'_, '_>, key: (u32, u16)) {
 }
 
 /// A 2xx that nobody wants: ACK, then BYE in the dialog it made.
-pub(crate) fn hang_up_stray(
-    step: &mut Step<'_, '_>,
-    lane: Lane,
-    client: ClientId,
-    response: &Message,
-    reason: &str,
-) {
-    let Some(mut dialog) = dialog_of(step, client, response) else { return };
-    acknowledge(step, lane, client, &dialog, response);
+pub(crate) fn hang_up_stray(step: &mut Step<'_, '_>, sent: Sent, response: &Message, reason: &str) {
+    let Some(mut dialog) = dialog_of(step, sent.client, response) else { return };
+    acknowledge(step, sent, &dialog, response);
     let bye = dialog.request(Method::Bye).header(HeaderName::Reason, reason);
-    send_request(step, &lane, bye, reason.to_owned());
+    send_request(step, &sent.towards(&dialog), bye, reason.to_owned());
 }
 
 /// The dialog that a 2xx to an INVITE of ours makes (RFC 3261 §12.1.2).
@@ -161,19 +177,20 @@ pub(crate) fn dialog_of(
     }
 }
 
-/// Sends the ACK of a 2xx (RFC 3261 §13.2.2.4); the endpoint repeats it when the 2xx comes again.
+/// Sends the ACK of a 2xx, as any request of the dialog it made (RFC 3261 §13.2.2.4, §12.2.1.1);
+/// the endpoint repeats it when the 2xx comes again.
 pub(crate) fn acknowledge(
     step: &mut Step<'_, '_>,
-    lane: Lane,
-    client: ClientId,
+    sent: Sent,
     dialog: &Dialog,
     response: &Message,
 ) {
+    let lane = sent.towards(dialog);
     let Ok(cseq) = response.cseq() else { return };
     let ack: RequestBuilder = dialog.ack(cseq.number);
     let to_tag = response.to().ok().and_then(|to| to.tag()).unwrap_or_default();
     let cx = &mut *step.cx;
-    match cx.endpoint.send_ack(client, &to_tag, &ack, lane.flow, cx.mark) {
+    match cx.endpoint.send_ack(sent.client, &to_tag, &ack, lane.flow, cx.mark) {
         Ok(()) => {
             let uri = ack.uri().as_bytes();
             lane.requested(cx, &Method::Ack, uri, cseq.number, String::new());

@@ -290,7 +290,7 @@ impl Call {
     fn stop_ringing_others(&mut self, step: &mut Step<'_, '_>) {
         let State::Offered(offer) = &mut self.state else { return };
         for branch in offer.branches.drain(..) {
-            give_up(step, branch.lane, branch.client, &q850_reason(26));
+            give_up(step, branch.sent(), &q850_reason(26));
         }
     }
 
@@ -298,7 +298,7 @@ impl Call {
     pub fn stop_ringing(&mut self, step: &mut Step<'_, '_>, outcome: &str, reason: &str) {
         let State::Offered(offer) = &mut self.state else { return };
         for branch in offer.branches.drain(..) {
-            give_up(step, branch.lane, branch.client, reason);
+            give_up(step, branch.sent(), reason);
         }
         if let Some(media) = offer.media.take() {
             media.close(step.cx.out);
@@ -338,25 +338,25 @@ impl Call {
         let State::Offered(offer) = &mut self.state else { return };
         let Some(at) = offer.branch(number) else { return };
         let Some(branch) = offer.branches.get(at) else { return };
-        let lane = branch.lane;
+        let (lane, sent) = (branch.lane, branch.sent());
         let answer = super::sdp::of_message(message).and_then(Result::ok);
         let fits = answer.filter(|answer| read_answer(&branch.sdp, answer).is_ok());
         let dialog = dialog_of(step, client, message);
         let (Some(answer), Some(dialog)) = (fits, dialog) else {
-            hang_up_stray(step, lane, client, message, &q850_reason(65));
+            hang_up_stray(step, sent, message, &q850_reason(65));
             offer.failed(number, 488);
             return self.check_offer(step);
         };
-        acknowledge(step, lane, client, &dialog, message);
+        acknowledge(step, sent, &dialog, message);
         // Further forks of this contact may still answer.
-        watch(step, lane, client, ELSEWHERE);
+        watch(step, sent, ELSEWHERE);
         let State::Offered(offer) = std::mem::replace(&mut self.state, State::Queued) else {
             return;
         };
         let mut offer = *offer;
         let branch = offer.branches.remove(at);
         for other in offer.branches.drain(..) {
-            give_up(step, other.lane, other.client, ELSEWHERE);
+            give_up(step, other.sent(), ELSEWHERE);
         }
         step.index.tags.insert(dialog.id().local_tag.clone(), (self.id.serial, Side::Agent));
         let Some(media) = offer.media.take() else { return };

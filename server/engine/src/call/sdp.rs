@@ -2,12 +2,12 @@
 //!
 //! Does not own what they mean together (`hotline_media::offer_answer`).
 
+use crate::body::{Unread, session_description};
 use crate::context::Context;
 use hotline_media::command::{Codec, Direction, PortGrant};
 use hotline_media::offer_answer::{Local, Refusal, TELEPHONE_EVENT_DEFAULT};
-use hotline_media::sdp::{SessionDescription, find_in_body};
+use hotline_media::sdp::SessionDescription;
 use hotline_sip::flow::Flow;
-use hotline_sip::header::HeaderName;
 use hotline_sip::message::Message;
 use std::net::IpAddr;
 
@@ -18,19 +18,17 @@ pub(crate) const SDP: &str = "application/sdp";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The body is something else: 415.
-    NotSdp,
+    NotSdp(Unread),
     /// It cannot be read: 400.
     Unreadable(String),
 }
 
-/// The session description of a message; `None` when it has no body.
+/// The session description of a message; `None` when it has none and may do without.
 pub(crate) fn of_message(message: &Message) -> Option<Result<SessionDescription, Fault>> {
-    let body = message.body();
-    if body.is_empty() {
-        return None;
-    }
-    let content_type = message.header_text(HeaderName::ContentType).unwrap_or_default();
-    let Ok(sdp) = find_in_body(&content_type, body) else { return Some(Err(Fault::NotSdp)) };
+    let sdp = match session_description(message) {
+        Ok(sdp) => sdp?,
+        Err(why) => return Some(Err(Fault::NotSdp(why))),
+    };
     Some(SessionDescription::parse(sdp).map_err(|error| Fault::Unreadable(error.to_string())))
 }
 

@@ -173,6 +173,50 @@ fn digits_in_info_are_sent_on_to_the_other_side() {
     w.quiet();
 }
 
+/// Extensions that a request required were looked at outside dialogs only; an encoded offer was
+/// read as if it were not.
+#[test]
+fn what_a_request_in_a_dialog_requires_is_understood_or_refused() {
+    let (mut w, mut caller, _) = talking();
+    let offer = || sdp(CARRIER, "inactive");
+    for method in [Method::Invite, Method::Update, Method::Info, Method::Options] {
+        let what = format!("420 {method}");
+        let request = caller.next(method).header(HeaderName::Require, "timer, 100rel");
+        caller.send(&mut w, request);
+        let refusal = w.take(CARRIER, &what);
+        assert_eq!(header(&refusal, HeaderName::Unsupported), "timer, 100rel");
+    }
+    for method in [Method::Invite, Method::Update, Method::Info] {
+        let what = format!("415 {method}");
+        let request = caller.next(method).header(HeaderName::ContentEncoding, "gzip");
+        caller.send(&mut w, request.body("application/sdp", offer()));
+        let refusal = w.take(CARRIER, &what);
+        assert_eq!(header(&refusal, HeaderName::AcceptEncoding), "identity");
+    }
+    assert!(!w.hears_wait_tone(w.legs()[1]), "nothing has changed");
+    // None of them is still under way, and who is gone is gone whatever it requires.
+    caller.reinvite(&mut w, Some(sdp(CARRIER, "sendrecv")));
+    caller.answered(&mut w);
+    let bye = caller.next(Method::Bye).header(HeaderName::Require, "timer");
+    caller.send(&mut w, bye);
+    w.take(CARRIER, "200 BYE");
+    hung_up(&mut w, 11);
+    w.quiet();
+}
+
+/// An INFO of a package that nobody offered was taken for a key, or for nothing (RFC 6086 §4.2.2).
+#[test]
+fn an_info_package_that_was_not_offered_is_refused() {
+    let (mut w, mut caller, _) = talking();
+    let info = caller.next(Method::Info).header(HeaderName::InfoPackage, "conference");
+    caller.send(&mut w, info.body("application/dtmf-relay", "Signal=5\r\n"));
+    let refusal = w.take(CARRIER, "469 INFO");
+    assert_eq!(refusal.count(HeaderName::RecvInfo), 1);
+    assert_eq!(header(&refusal, HeaderName::RecvInfo), "", "we take none");
+    assert_eq!(w.sent_digits(w.legs()[1]), "");
+    end(w, caller);
+}
+
 #[test]
 fn requests_out_of_order_and_of_unknown_dialogs_are_refused() {
     let (mut w, mut caller, _) = talking();

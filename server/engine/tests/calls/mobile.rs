@@ -304,3 +304,32 @@ fn keys_by_info_are_keys_too() {
     hung_up(&mut w, CARRIER);
     w.quiet();
 }
+
+/// Behind a carrier's address stands a cluster: the 2xx names the member whose dialog it is. Our
+/// ACK went to the address that was called, where nobody knew it, and after 32 s the call was cut.
+#[test]
+fn the_ack_goes_where_contact_and_route_say() {
+    for (route, next_hop) in [(None, 21), (Some(22), 22)] {
+        let (mut w, mut caller, ring, _, mobile) = rung(mobile_centre(), "123451");
+        ring.ok_from(&mut w, 21, route);
+        w.take(next_hop, "ACK");
+        w.press(mobile, "1");
+        assert!(w.bridged());
+        // It had not heard the ACK.
+        ring.ok_from(&mut w, 21, route);
+        w.take(next_hop, "ACK");
+        caller.bye(&mut w);
+        hung_up(&mut w, next_hop);
+        w.quiet();
+
+        // A 2xx that crosses our CANCEL: acknowledged and hung up there too.
+        let (mut w, mut caller, ring, ..) = rung(mobile_centre(), "123451");
+        ring.respond(&mut w, 180);
+        caller.bye(&mut w);
+        ring.cancel_answered(&mut w);
+        ring.ok_from(&mut w, 21, route);
+        w.take(next_hop, "ACK");
+        hung_up(&mut w, next_hop);
+        w.quiet();
+    }
+}

@@ -26,6 +26,8 @@ pub struct Dial<'a> {
     pub peer: u8,
     pub flow: Option<Flow>,
     pub sdp: Option<String>,
+    /// Of the body, which need not be SDP alone.
+    pub content_type: &'a str,
     pub headers: &'a [(HeaderName, &'a str)],
     /// Where it wants to be reached; where it sends from unless told otherwise.
     pub contact: Option<&'a str>,
@@ -39,6 +41,7 @@ impl Default for Dial<'_> {
             peer: CARRIER,
             flow: None,
             sdp: Some(sdp(CARRIER, "sendrecv")),
+            content_type: "application/sdp",
             headers: &[],
             contact: None,
         }
@@ -96,7 +99,7 @@ impl Dial<'_> {
             };
         }
         if let Some(sdp) = self.sdp {
-            request = request.body("application/sdp", sdp);
+            request = request.body(self.content_type, sdp);
         }
         let branch = format!("z9hG4bKcall{serial}");
         let message = world.written_with(&flow, &request, &branch);
@@ -291,6 +294,17 @@ impl Ring {
         let ok = response(&self.invite, 200, &self.tag)
             .header(HeaderName::Contact, contact)
             .body("application/sdp", sdp.to_owned());
+        world.receive(self.flow, parsed(ok));
+    }
+
+    /// 200 of a peer whose dialog goes on elsewhere: its Contact, and where a proxy wants it.
+    pub fn ok_from(&self, world: &mut World, contact: u8, route: Option<u8>) {
+        let mut ok = response(&self.invite, 200, &self.tag)
+            .header(HeaderName::Contact, format!("<sip:phone@{}>", address(contact)))
+            .body("application/sdp", sdp(self.peer, "sendrecv"));
+        if let Some(route) = route {
+            ok = ok.header(HeaderName::RecordRoute, format!("<sip:{};lr>", address(route)));
+        }
         world.receive(self.flow, parsed(ok));
     }
 

@@ -3,6 +3,8 @@
 use crate::peers::*;
 use crate::world::*;
 use hotline_engine::Input;
+use hotline_engine::event::EventKind;
+use hotline_sip::Message;
 use hotline_sip::header::HeaderName;
 
 /// Makes a call that is refused with this status; gives back the refusal.
@@ -85,4 +87,94 @@ fn without_a_port_for_the_agent_the_caller_keeps_its_place_and_the_agent_is_not_
     hung_up(&mut w, 11);
     let record = w.record();
     assert_eq!(record.offers.len(), 1, "what did not ring was no offer");
+}
+
+/// A body of several parts.
+fn parts(of: &[(&str, &str)]) -> Option<String> {
+    let part = |(kind, text): &(&str, &str)| {
+        format!("--frontier\r\nContent-Type: {kind}\r\n\r\n{text}\r\n")
+    };
+    Some(of.iter().map(part).collect::<String>() + "--frontier--\r\n")
+}
+
+/// Carriers send the ISUP message or the caller's place along with the session description. Such
+/// an INVITE was refused for its Content-Type.
+#[test]
+fn a_session_description_among_other_parts_is_read() {
+    let kind = "multipart/mixed;boundary=frontier";
+    let offer = sdp(CARRIER, "sendrecv");
+    let isup = ("application/isup;version=itu-t92+", "\u{1}\u{2}");
+    let mut w = World::new(centre());
+    w.register(11, "1001");
+    let body = parts(&[isup, ("application/sdp", &offer)]);
+    let dial = Dial { sdp: body, content_type: kind, ..Dial::default() };
+    let mut caller = dial.go(&mut w);
+    caller.answered(&mut w);
+    rings(&mut w, 11).answer(&mut w);
+    assert!(w.bridged());
+    caller.bye(&mut w);
+    hung_up(&mut w, 11);
+    w.quiet();
+
+    let mut w = World::new(centre());
+    w.register(11, "1001");
+    let dial = Dial { sdp: parts(&[isup]), content_type: kind, ..Dial::default() };
+    let refusal = refused(&mut w, dial, 415);
+    assert_eq!(header(&refusal, HeaderName::Accept), "application/sdp, multipart/mixed");
+}
+
+/// What is marked as optional was let in, and then refused after all.
+#[test]
+fn an_optional_body_that_is_not_understood_is_passed_over() {
+    for encoding in ["identity", "gzip"] {
+        let mut w = World::new(centre());
+        w.register(11, "1001");
+        let headers = [
+            (HeaderName::ContentDisposition, "render; handling = optional"),
+            (HeaderName::ContentEncoding, encoding),
+        ];
+        let card = Some("BEGIN:VCARD".to_owned());
+        let dial =
+            Dial { sdp: card, content_type: "text/vcard", headers: &headers, ..Dial::default() };
+        let mut caller = dial.go(&mut w);
+        let ok = caller.expect(&mut w, 200);
+        assert!(body(&ok).contains("m=audio"), "an INVITE without an offer gets ours");
+        caller.ack(&mut w, Some(sdp(CARRIER, "sendrecv")));
+        rings(&mut w, 11).answer(&mut w);
+        assert!(w.bridged());
+        caller.bye(&mut w);
+        hung_up(&mut w, 11);
+        w.quiet();
+    }
+}
+
+/// The INVITE of an agent's phone stood in the journal until it was answered, with the digest that
+/// its password had made. What a response needs is kept, and nothing else.
+#[test]
+fn no_credentials_are_in_a_checkpoint() {
+    let mut w = World::new(centre());
+    w.register(12, "1002");
+    let sdp = Some(sdp(12, "sendrecv"));
+    let dial = Dial { number: "123453", from: "1002", peer: 12, sdp, ..Dial::default() };
+    let mut caller = dial.go_authenticated(&mut w);
+    caller.expect(&mut w, 183);
+    let kept: Vec<Vec<u8>> = w
+        .events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Checkpoint { checkpoint } => checkpoint.caller.open_invite.clone(),
+            _ => None,
+        })
+        .collect();
+    assert!(!kept.is_empty());
+    for kept in kept {
+        let text = String::from_utf8_lossy(&kept).into_owned();
+        assert!(!text.contains("Digest") && !text.contains("m=audio"), "{text}");
+        let invite = Message::parse(kept.into()).unwrap();
+        let response = parsed(response(&invite, 480, "ours"));
+        assert_eq!(header(&response, HeaderName::CallId), caller.call_id);
+        assert_eq!(line(&response), "480 INVITE");
+    }
+    caller.cancel(&mut w);
+    w.quiet();
 }

@@ -10,6 +10,7 @@ use hotline_engine::config::{CutLine, TenantConfig};
 use hotline_engine::input::{AgentVerb, Request};
 use hotline_media::command::{Command, LegRef};
 use hotline_routing::config::{Destination, WaitMethod};
+use hotline_sip::ConnectionId;
 
 /// What a media worker was told last of a leg's digits: whether a bridge passes them on.
 fn relays(w: &World, leg: LegRef) -> Option<bool> {
@@ -260,4 +261,41 @@ next = "wait"
     customer.bye(&mut w);
     agent.bye(&mut w);
     w.quiet();
+}
+
+/// The carrier's connection was closed while a line's leg was in a call. The line forgot it, the
+/// leg did not: its BYE went nowhere, and the telephone stayed connected.
+#[test]
+fn a_line_whose_connection_is_gone_is_hung_up_by_another() {
+    for consults in [false, true] {
+        let mut w = World::new(sign_in_centre());
+        let flow = Some(tcp(CARRIER, 5));
+        let mut agent = Dial { number: "123459", flow, ..Dial::default() }.go(&mut w);
+        agent.answered(&mut w);
+        let line = w.legs()[0];
+        w.press(line, &format!("1001#{PIN}#"));
+        compared(&mut w, true);
+        w.press(line, "1");
+        let (mut customer, _) = customer(&mut w, "123451");
+        w.run(5_000);
+        w.register(12, "1002");
+        if consults {
+            w.press(line, "*21002#");
+            rings(&mut w, 12).answer(&mut w);
+            w.run(1_000);
+        }
+        w.handle(hotline_engine::Input::FlowClosed { connection: ConnectionId(5) });
+        if consults {
+            w.press(line, "*5");
+            hung_up(&mut w, 12);
+        }
+        customer.bye(&mut w);
+        let verb = AgentVerb::SignOut;
+        w.ask(Request::AgentVerb { employee_id: "1001".into(), verb }).unwrap();
+        w.run(5_000);
+        let (flow, bye) = w.take_on(CARRIER, "BYE");
+        assert_eq!(flow.connection, None, "a new one to where its Contact says");
+        w.receive(flow, parsed(response(&bye, 200, "x")));
+        w.quiet();
+    }
 }
