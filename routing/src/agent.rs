@@ -29,6 +29,8 @@ pub(crate) struct Agent {
     pub(crate) dials: u16,
     /// Left alone after a rejection until then.
     pub(crate) left_alone: Option<TimerKey>,
+    /// How many times [`crate::limits::TRY_AGAIN`] it was left alone last for want of a resource.
+    pub(crate) lacked: u32,
     /// Its softphone has contacts, but none that can be reached.
     pub(crate) unreachable: bool,
     /// In a call that its phone holds.
@@ -98,6 +100,7 @@ impl Agent {
             rank: Rank::default(),
             dials: 0,
             left_alone: None,
+            lacked: 0,
             unreachable: false,
             holding: false,
         }

@@ -161,7 +161,8 @@ impl Routing {
         let Some(timer) = one.timer.take() else { return Err(Refusal::AnsweredAlready) };
         let agent = one.agent;
         self.timers.cancel(Some(timer));
-        self.agent_mut(agent).unanswered = 0;
+        let one = self.agent_mut(agent);
+        (one.unanswered, one.lacked) = (0, 0);
         self.set_state(agent, State::Talking(Talk::Answered(offer)), ChangeWhy::Answered);
         Ok(())
     }
@@ -234,7 +235,10 @@ impl Routing {
                 one.pause = Some(pause);
             }
         }
-        let pause = self.timers.set(again, Why::LeftAlone(agent));
+        let one = self.agent_mut(agent);
+        one.lacked = (2 * one.lacked).clamp(1, limits::TRY_AGAIN_TIMES_MAX);
+        let alone = limits::TRY_AGAIN * one.lacked;
+        let pause = self.timers.set(self.now.mono + alone, Why::LeftAlone(agent));
         let before = self.agent_mut(agent).left_alone.replace(pause);
         self.timers.cancel(before);
         self.becomes_free(agent, false, ChangeWhy::NoCapacity);
@@ -271,6 +275,7 @@ impl Routing {
     fn end_offer(&mut self, offer: OfferId, why: Unavailable) -> Option<AgentRef> {
         let Offer { call, agent, queue, timer } = self.offers.remove(&offer)?;
         self.timers.cancel(timer);
+        self.agent_mut(agent).lacked = 0;
         if queue.is_some() {
             self.back_to_place(call);
         } else {

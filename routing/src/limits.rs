@@ -23,5 +23,9 @@ pub const AGENT_CALL_MOBILE_OFFER_TIME_S: u64 = 40;
 /// Step of priority in nanoseconds of waiting when age does not raise: longer than any wait.
 pub const PRIORITY_STEP_NS: i64 = 10 * 86_400 * 1_000_000_000;
 
-/// After an offer that failed for want of a resource of ours: until the caller is offered again.
+/// After an offer that failed for want of a resource of ours: until the caller is offered again, to
+/// others than the agent who lacked it.
 pub const TRY_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
+/// The agent is left alone as long, twice as long after the next such failure, and so on up to this
+/// many times [`TRY_AGAIN`]: the resource may be lacking for an hour.
+pub const TRY_AGAIN_TIMES_MAX: u32 = 8;

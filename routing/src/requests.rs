@@ -40,7 +40,7 @@ impl Routing {
         let one = self.agent_mut(agent);
         one.session = Some(session);
         one.device = device;
-        one.unanswered = 0;
+        (one.unanswered, one.lacked) = (0, 0);
         one.pending = None;
         let pause = one.left_alone.take();
         self.timers.cancel(pause);

@@ -689,7 +689,29 @@ fn for_want_of_a_port_the_caller_keeps_its_place_and_the_agent_its_rank() {
     assert!(centre.arrives(3, "support")[2].contains("to 1001"), "its rank was kept");
     centre.fails(4, OfferFailure::NoCapacity);
     centre.gone(3);
-    centre.pass(2.0);
+    centre.pass(4.0);
     centre.assert_quiet();
     assert_eq!(centre.routing.timers_len(), 0);
+}
+
+/// With all channels of a trunk taken for an hour, its agent was offered the caller each second.
+#[test]
+fn who_lacks_a_resource_again_and_again_is_left_alone_for_longer() {
+    let mut centre = Centre::new(config(&["support"], &[("1001", &["support"])]));
+    centre.signs_in("1001");
+    centre.arrives(1, "support");
+    for (n, alone) in [1, 2, 4, 8, 8].into_iter().enumerate() {
+        centre.fails(n as u64 + 1, OfferFailure::NoCapacity);
+        let before = centre.pass(f64::from(alone) - 0.1);
+        assert!(!before.iter().any(|line| line.contains("offer")), "{alone}: {before:?}");
+        let after = centre.pass(0.1);
+        assert!(after.iter().any(|line| line.contains("offer")), "{alone}: {after:?}");
+    }
+    // An offer that came to something is the end of it.
+    centre.fails(6, OfferFailure::NoAnswer);
+    centre.fails(7, OfferFailure::NoCapacity);
+    assert!(centre.pass(1.0).iter().any(|line| line.contains("offer")));
+    centre.gone(1);
+    centre.pass(10.0);
+    centre.assert_quiet();
 }

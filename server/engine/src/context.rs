@@ -6,6 +6,7 @@
 //! Order: what a step puts into [`Context::out`] comes out before the datagrams it causes, which
 //! wait in the endpoint until the step's end. So a journal event always precedes its `Send`.
 
+use crate::channels::Channels;
 use crate::config::{EngineSettings, TenantConfig, Trunk};
 use crate::effect::{Effect, EffectId, Effects};
 use crate::event::{Event, EventKind};
@@ -40,6 +41,8 @@ pub(crate) struct Context<'a> {
     pub routing: &'a mut Routing,
     /// The node's granted ports and the numbers of media legs.
     pub ports: &'a mut PortPool,
+    /// The calls of each trunk.
+    pub channels: &'a mut Channels,
     /// What is being done outside.
     pub effects: &'a mut Effects,
     /// The engine's generator.

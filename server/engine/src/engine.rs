@@ -7,6 +7,7 @@
 //! input a partition's journal events come before the datagrams they explain.
 
 use crate::access::Access;
+use crate::channels::Channels;
 use crate::config::{Directory, EngineSettings};
 use crate::context::Counters;
 use crate::effect::Effects;
@@ -74,6 +75,7 @@ impl Engine {
         let shared = Shared {
             access: Access::new(&settings, epoch, now, &mut rng),
             ports: PortPool::new(settings.engine),
+            channels: Channels::default(),
             effects: Effects::new(settings.engine.0),
             rng,
             out: VecDeque::new(),
@@ -223,6 +225,7 @@ impl Engine {
         let Some(owner) = leg.and_then(|leg| self.shared.ports.owner(leg)) else { return };
         self.with(owner, |tenant, shared| tenant.media(now, shared, event));
         if let (true, Some(leg)) = (closed, leg) {
+            self.shared.channels.closed(leg);
             self.shared.ports.closed(leg);
         }
     }

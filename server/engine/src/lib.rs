@@ -16,6 +16,7 @@ mod access;
 mod agents;
 mod body;
 mod call;
+mod channels;
 pub mod checkpoint;
 pub mod config;
 mod context;

@@ -32,7 +32,7 @@ pub struct CallRecord {
     pub route: Option<String>,
     /// The queues it waited in, in order.
     pub queues: Vec<QueueVisit>,
-    /// The offers that were made, in order.
+    /// The offers that were made, in order; of more than 50 the first ten and the last forty.
     pub offers: Vec<OfferRecord>,
     /// Employee ID of the agent who answered.
     pub agent: Option<String>,
@@ -79,7 +79,21 @@ pub struct CallRecord {
     pub transfers: Vec<TransferRecord>,
 }
 
+/// Offers a record holds: a phone may reject every ten seconds for as long as a caller waits, and
+/// each checkpoint has the record whole.
+const OFFERS_MAX: usize = 50;
+/// Of these, the first ones that are kept for ever; after them the oldest are left out.
+const FIRST_OFFERS: usize = 10;
+
 impl CallRecord {
+    /// Adds an offer that was just made.
+    pub(crate) fn add_offer(&mut self, offer: OfferRecord) {
+        if self.offers.len() >= OFFERS_MAX {
+            self.offers.remove(FIRST_OFFERS);
+        }
+        self.offers.push(offer);
+    }
+
     /// The record of a call that begins now, of which nothing more is known.
     pub(crate) fn new(
         call: CallId,

@@ -15,6 +15,7 @@
 use crate::access::{Access, Admission, Door, Tenancy};
 use crate::agents::{Agents, BY_REGISTRATION};
 use crate::call::Calls;
+use crate::channels::Channels;
 use crate::config::{EngineSettings, TenantConfig, Trunk};
 use crate::context::{Context, Counters, User, call_id};
 use crate::effect::{EffectDone, EffectId, Effects};
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub settings: EngineSettings,
     pub access: Access,
     pub ports: PortPool,
+    pub channels: Channels,
     pub effects: Effects,
     pub rng: Rng,
     pub out: VecDeque<Output>,
@@ -111,6 +113,7 @@ impl Parts {
             registrar: &mut self.registrar,
             routing: &mut self.routing,
             ports: &mut shared.ports,
+            channels: &mut shared.channels,
             effects: &mut shared.effects,
             rng: &mut shared.rng,
             out: &mut shared.out,

@@ -9,7 +9,7 @@ use super::call::Call;
 use super::caller::{CallerSide, Phase};
 use super::leg::{Binding, Leg};
 use super::media::MediaLeg;
-use super::outbound::HOPS_MAX;
+use super::outbound::{Barred, HOPS_MAX};
 use super::sdp::{Fault, Session, of_message, warning, warning_text};
 use super::star::Star;
 use super::trace::Lane;
@@ -141,6 +141,12 @@ pub(crate) fn admit(
     }
     if step.cx.frozen || calls >= step.cx.config.limits.concurrent_calls as usize {
         return Err(Refusal::no_capacity(42));
+    }
+    if let Caller::Trunk(trunk) = &arrival.caller
+        && !step.cx.channels.are_left(step.cx.config, trunk)
+    {
+        step.cx.notice(Barred::NoChannel.text(&trunk.name));
+        return Err(Refusal::no_capacity(34));
     }
     let offer = match of_message(invite) {
         None => None,
@@ -376,6 +382,9 @@ fn begin(
         ..Call::new(id, record, caller, language)
     };
     enter(step, &mut call);
+    if let Caller::Trunk(trunk) = &arrival.caller {
+        step.cx.channels.take(step.cx.config, trunk, call.caller.leg.media.leg);
+    }
     call.admitted(step);
     ask_routing(step, &mut call, way.target);
     call
@@ -399,9 +408,6 @@ fn enter(step: &mut Step<'_, '_>, call: &mut Call) {
         step.index.connections.entry(connection).or_default().insert(serial);
     }
     step.index.media.insert(call.caller.leg.media.leg, place);
-    if let Some(trunk) = &call.record.trunk {
-        step.index.channels.insert(call.caller.leg.media.leg, trunk.as_str().into());
-    }
     if let Some((agent, employee_id)) = &call.dialled_by {
         step.index.agents.insert(employee_id.clone(), serial);
         step.routed(Routed::DialsOut { agent: *agent });

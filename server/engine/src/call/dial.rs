@@ -114,7 +114,7 @@ impl Call {
             media.close(step.cx.out);
             return Err(Failure::Unavailable);
         };
-        step.index.channels.insert(leg, way.trunk.name.as_str().into());
+        step.cx.channels.take(step.cx.config, &way.trunk, leg);
         step.index.media.insert(leg, (self.id.serial, Side::Agent));
         self.record.agent_sip_call_id = Some(sip_call_id.to_string());
         self.state =

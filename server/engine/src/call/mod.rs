@@ -143,8 +143,6 @@ pub(crate) struct Index {
     noticed: BTreeSet<String>,
     /// Held lines by employee ID.
     lines: BTreeMap<String, u32>,
-    /// Trunks by the media legs of calls over them, until these are closed.
-    channels: BTreeMap<LegRef, CompactString>,
     /// What one call wants of another, to be done when its step is over.
     across: VecDeque<Across>,
     /// Who has tried to sign in by telephone.
@@ -608,9 +606,6 @@ impl Calls {
 
     /// A media worker reports about a leg.
     pub(crate) fn media(&mut self, cx: &mut Context<'_>, event: MediaEvent) {
-        if let MediaEvent::Closed { leg, .. } = &event {
-            self.index.channels.remove(leg);
-        }
         // Legs of offers that came to nothing are not listened to any more.
         let Some(&(serial, side)) = event.leg().and_then(|leg| self.index.media.get(&leg)) else {
             return;

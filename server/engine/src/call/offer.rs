@@ -196,7 +196,7 @@ impl Offer {
         let lane = Lane { call, leg: *next_leg, flow: way.flow };
         let session = Session::new(step.cx, &way.flow, &media.port);
         let sdp = make_offer(&session.local(&codecs));
-        step.index.channels.insert(media.leg, way.trunk.name.as_str().into());
+        step.cx.channels.take(step.cx.config, &way.trunk, media.leg);
         if let Some(client) = way.invite(step, &lane, shown, (&sip_call_id, &tag), &sdp) {
             let branch = Branch { lane, client, session, sdp, binding: None, rings: false };
             self.branches.push(branch);

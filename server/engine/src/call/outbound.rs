@@ -125,8 +125,7 @@ pub(crate) fn way(
         return Err(Barred::Ours);
     }
     let hops = hops_left.checked_sub(1).filter(|hops| *hops > 0).ok_or(Barred::TooManyHops)?;
-    let used = step.index.channels.values().filter(|name| **name == trunk.name).count();
-    if used >= trunk.channels as usize {
+    if !step.cx.channels.are_left(step.cx.config, trunk) {
         return Err(Barred::NoChannel);
     }
     let transport = match trunk.transport {

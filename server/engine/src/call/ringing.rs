@@ -9,7 +9,7 @@ use super::feature::Keys;
 use super::leg::{Binding, Leg, part_with};
 use super::media::MediaLeg;
 use super::offer::{Offer, Presented};
-use super::outbound::{self, Barred, Wish};
+use super::outbound::{self, Barred, Way, Wish};
 use super::parting::{acknowledge, dialog_of, give_up, hang_up_stray, watch};
 use super::{Side, Step};
 use crate::checkpoint::Point;
@@ -47,6 +47,13 @@ impl Call {
             return step
                 .routed(Routed::OfferFailed { offer: id, why: OfferFailure::PhoneUnavailable });
         };
+        let status = step.cx.routing.agent_status(agent);
+        let mobile = status.is_some_and(|status| status.device == Device::Mobile);
+        let way = mobile.then(|| self.way_to_mobile(step, &employee_id));
+        if let Some(Err(Barred::NoChannel)) = way {
+            // Nothing rings, so it is no offer: it may be like that for a long while.
+            return step.routed(Routed::OfferFailed { offer: id, why: OfferFailure::NoCapacity });
+        }
         let near = self.caller.leg.media.leg.worker;
         let Some((leg, port)) = step.cx.ports.open(step.cx.mark.partition, Some(near)) else {
             step.cx.notice("no media port for an agent's leg: the caller waits on".to_owned());
@@ -57,11 +64,9 @@ impl Call {
         let presented = self.presented_to(step, &employee_id, queue);
         let codec = self.caller.agreed.map(|stream| stream.codec);
         let codec = self.caller.leg.media.codec().or(codec);
-        let status = step.cx.routing.agent_status(agent);
-        let mobile = status.is_some_and(|status| status.device == Device::Mobile);
-        let sip_call_id = match mobile {
-            true => self.ring_mobile(step, &mut offer, codec),
-            false => offer.ring(step, self.id, &mut self.last_leg, &presented, codec).0,
+        let sip_call_id = match way {
+            Some(way) => self.ring_mobile(step, &mut offer, way, codec),
+            None => offer.ring(step, self.id, &mut self.last_leg, &presented, codec).0,
         };
         let device = if mobile { Device::Mobile } else { Device::Softphone };
         self.offered(step, &employee_id, queue, device, Some(sip_call_id.into()));
@@ -104,7 +109,7 @@ impl Call {
             sip_call_id,
             device: Some(device.to_owned()),
         };
-        self.record.offers.push(offered);
+        self.record.add_offer(offered);
         step.index.agents.insert(employee_id.to_owned(), self.id.serial);
         if queue.is_none() {
             self.caller.ring(step);
@@ -113,27 +118,27 @@ impl Call {
         step.cx.journal(EventKind::Offered { call: self.id, agent });
     }
 
+    /// How the agent's mobile is reached.
+    fn way_to_mobile(&self, step: &mut Step<'_, '_>, employee_id: &str) -> Result<Way, Barred> {
+        let config = step.cx.config;
+        let trunk = config.single_phone.trunk.as_deref().unwrap_or_default();
+        let mobile = config.mobiles.get(employee_id);
+        let number = mobile.and_then(|mobile| mobile.number.as_deref()).unwrap_or_default();
+        let way = outbound::way(step, trunk, number, Wish::Mobile, self.hops_left);
+        way.inspect_err(|barred| step.cx.notice(barred.text(trunk)))
+    }
+
     /// Rings the agent's mobile through the tenant's trunk.
     fn ring_mobile(
         &mut self,
         step: &mut Step<'_, '_>,
         offer: &mut Offer,
+        way: Result<Way, Barred>,
         first_codec: Option<Codec>,
     ) -> CompactString {
-        let config = step.cx.config.clone();
-        let trunk = config.single_phone.trunk.as_deref().unwrap_or_default();
-        let mobile = config.mobiles.get(&offer.employee_id);
-        let number = mobile.and_then(|mobile| mobile.number.as_deref()).unwrap_or_default();
-        let way = match outbound::way(step, trunk, number, Wish::Mobile, self.hops_left) {
-            Ok(way) => way,
-            Err(barred) => {
-                step.cx.notice(barred.text(trunk));
-                offer.cannot_ring(match barred {
-                    Barred::NoChannel => OfferFailure::NoCapacity,
-                    _ => OfferFailure::PhoneUnavailable,
-                });
-                return CompactString::default();
-            }
+        let Ok(way) = way else {
+            offer.cannot_ring(OfferFailure::PhoneUnavailable);
+            return CompactString::default();
         };
         let queue = offer.queue.map(|queue| step.queue_name(queue));
         // A colleague's number means nothing to a carrier; who reads its name knows it.

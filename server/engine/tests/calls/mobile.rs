@@ -333,3 +333,43 @@ fn the_ack_goes_where_contact_and_route_say() {
         w.quiet();
     }
 }
+
+/// All channels of the trunk were taken: each second an offer that nobody heard was written into
+/// the record, and with it into each checkpoint. What does not ring is no offer.
+#[test]
+fn a_full_trunk_makes_no_offers() {
+    let mut config = mobile_centre();
+    config.trunks[0].channels = 1;
+    let mut w = signed_in(config);
+    let mut caller = call(&mut w, "123451");
+    caller.answered(&mut w);
+    let before = w.events.len();
+    w.run(50_000);
+    assert!(w.events.len() - before < 100, "{}", w.events.len() - before);
+    caller.bye(&mut w);
+    assert_eq!(w.record().offers, []);
+}
+
+/// A phone that rejects for as long as its caller waits makes no record without end.
+#[test]
+fn a_record_keeps_the_first_offers_and_the_last() {
+    let mut config = mobile_centre();
+    queue_with(&mut config, "support", |queue| queue.max_waiting_time_s = 3_600);
+    let (mut w, mut caller, mut ring, ..) = rung(config, "123451");
+    for _ in 0..60 {
+        ring.respond(&mut w, 486);
+        w.take(CARRIER, "ACK");
+        w.run(10_000);
+        ring = rings(&mut w, CARRIER);
+    }
+    caller.bye(&mut w);
+    ring.cancelled(&mut w);
+    let offers = w.record().offers;
+    assert_eq!(offers.len(), 50);
+    let rejected =
+        |offer: &hotline_engine::record::OfferRecord| offer.outcome.as_deref() == Some("rejected");
+    assert!(offers[..49].iter().all(rejected));
+    assert_eq!(offers[49].outcome.as_deref(), Some("withdrawn"));
+    assert_eq!((offers[9].at.0 - offers[0].at.0) / 1_000_000, 90, "the first ten");
+    assert_eq!((offers[49].at.0 - offers[10].at.0) / 1_000_000, 390, "the last forty");
+}

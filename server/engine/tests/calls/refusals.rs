@@ -2,10 +2,12 @@
 
 use crate::peers::*;
 use crate::world::*;
-use hotline_engine::Input;
+use hotline_base::Partition;
 use hotline_engine::event::EventKind;
+use hotline_engine::{Directory, Input};
 use hotline_sip::Message;
 use hotline_sip::header::HeaderName;
+use std::sync::Arc;
 
 /// Makes a call that is refused with this status; gives back the refusal.
 #[track_caller]
@@ -47,6 +49,61 @@ fn an_extension_we_do_not_know_is_refused_with_its_name() {
     assert_eq!(header(&refusal, HeaderName::Unsupported), "100rel, teleport");
 }
 
+/// A trunk's channels were counted for calls that go out alone: a carrier that sent more calls than
+/// it had sold got them all. They are both directions', and of a node's trunk all tenants'.
+#[test]
+fn a_call_above_the_channels_of_its_trunk_is_refused() {
+    let mut config = centre();
+    config.trunks[0].channels = 1;
+    let mut w = World::new(config);
+    w.register(11, "1001");
+    let mut first = call(&mut w, "123451");
+    first.answered(&mut w);
+    let mut second = call(&mut w, "123451");
+    let refusal = second.expect(&mut w, 503);
+    second.ack_failure(&mut w);
+    assert_eq!(header(&refusal, HeaderName::RetryAfter), "5");
+    assert!(header(&refusal, HeaderName::Reason).starts_with("Q.850;cause=34"));
+    // An agent's phone needs none.
+    rings(&mut w, 11).answer(&mut w);
+    first.bye(&mut w);
+    hung_up(&mut w, 11);
+    let mut third = call(&mut w, "123451");
+    third.answered(&mut w);
+    third.bye(&mut w);
+    w.quiet();
+}
+
+#[test]
+fn a_trunk_of_the_node_counts_the_calls_of_all_tenants() {
+    let mut w = World::new(centre());
+    let mut ours = centre();
+    let mut trunk = ours.trunks.remove(0);
+    trunk.channels = 1;
+    let mut theirs = ours.clone();
+    theirs.partition = Partition(8);
+    let directory = Directory {
+        version: 2,
+        tenants: vec![Arc::new(ours), Arc::new(theirs)],
+        trunks: vec![trunk],
+        default_tenant: Some(TENANT),
+    };
+    w.handle(Input::ConfigChanged { directory: Arc::new(directory) });
+    let mut first = call(&mut w, "123451");
+    first.answered(&mut w);
+    w.speak_to(Partition(8));
+    let mut second = call(&mut w, "123451");
+    second.expect(&mut w, 503);
+    second.ack_failure(&mut w);
+    w.speak_to(TENANT);
+    first.bye(&mut w);
+    w.speak_to(Partition(8));
+    let mut third = call(&mut w, "123451");
+    third.answered(&mut w);
+    third.bye(&mut w);
+    w.quiet();
+}
+
 #[test]
 fn beyond_the_limits_there_is_503_with_retry_after() {
     // The tenant's limit of calls.
@@ -81,7 +138,7 @@ fn without_a_port_for_the_agent_the_caller_keeps_its_place_and_the_agent_is_not_
     assert_eq!(w.agent("1001"), "idle");
     assert!(w.hears_wait_tone(w.legs()[0]));
     w.grant_more_ports(2, 1);
-    w.run(1_000);
+    w.run(4_000);
     rings(&mut w, 11).answer(&mut w);
     caller.bye(&mut w);
     hung_up(&mut w, 11);

@@ -44,6 +44,8 @@ pub struct World {
     pub mono_ms: u64,
     /// How far the wall clock was set off, in s.
     pub wall_shift_s: i64,
+    /// Whose partition the front door takes messages for.
+    partition: Partition,
     /// What peers were sent and have not looked at, oldest first.
     inbox: VecDeque<(Flow, Message)>,
     /// Every message, as a ladder: `1 < 200 INVITE`.
@@ -229,6 +231,7 @@ impl World {
             engine,
             mono_ms,
             wall_shift_s: 0,
+            partition: TENANT,
             inbox: VecDeque::new(),
             ladder: Vec::new(),
             events: Vec::new(),
@@ -364,7 +367,12 @@ impl World {
 
     pub fn receive(&mut self, flow: Flow, message: Message) {
         self.ladder.push(format!("{} > {}", host(&flow), line(&message)));
-        self.handle(Input::Sip { partition: TENANT, flow, message });
+        self.handle(Input::Sip { partition: self.partition, flow, message });
+    }
+
+    /// What peers send from now on is this tenant's.
+    pub fn speak_to(&mut self, partition: Partition) {
+        self.partition = partition;
     }
 
     /// The oldest message a peer has not looked at that reads like this (`INVITE`, `200 BYE`).
