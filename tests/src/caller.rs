@@ -92,12 +92,12 @@ impl Caller {
         }
     }
 
-    /// A prompt is heard, in English.
+    /// A prompt is heard, in English; when it began, in ms of what was received.
     ///
     /// # Panics
     /// If it is not within 8 s.
-    pub fn hears(&mut self, prompt: &str) {
-        self.ear.until_heard("en", prompt);
+    pub fn hears(&mut self, prompt: &str) -> u64 {
+        self.ear.until_heard("en", prompt)
     }
 
     /// Says a tone from now on; 0 is silence.

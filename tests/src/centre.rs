@@ -85,6 +85,12 @@ impl Centre {
         self
     }
 
+    /// A flow, to which an extension code of 12345 leads.
+    pub fn flow(self, name: &str, extension: &str, text: &str) -> Centre {
+        let centre = self.file(&format!("flows/{name}.toml"), text);
+        centre.route_to("12345", extension, &format!("flow = \"{name}\""))
+    }
+
     /// An agent with a softphone of its number, [`password`], signed in when it registers. Further
     /// lines come after.
     pub fn agent(self, number: &str, queue: &str, lines: &str) -> Centre {

@@ -19,10 +19,14 @@ pub const SAMPLES: usize = 160;
 pub const PCMA: u8 = 8;
 const PCMU: u8 = 0;
 const HEADER_BYTES: usize = 12;
+/// The RTP header's bit that says that something begins, beside the payload type.
+const MARKER: u8 = 0x80;
 /// The keys by their event codes.
 const KEYS: &[u8] = b"0123456789*#";
 /// The bit that says that an event has ended, in its second byte.
 const EVENT_END: u8 = 0x80;
+/// How loud it is, in -dBm0.
+const EVENT_VOLUME: u8 = 10;
 /// Packets of an event: the key is down, then up, which is said three times.
 const EVENT_PACKETS: u16 = 5;
 const EVENT_END_PACKETS: u16 = 3;
@@ -55,11 +59,44 @@ struct Shared {
     tone_hz: AtomicU32,
     /// Whether µ-law is sent, and not A-law.
     mu_law: AtomicBool,
-    /// Keys still to be pressed, each with the payload type it goes out with.
-    keys: Mutex<VecDeque<(u8, u8)>>,
+    /// Events still to be sent, a packet each.
+    events: Mutex<VecDeque<Event>>,
     /// Samples that go out instead of the tone, a packet each.
     instead: Mutex<VecDeque<Vec<i16>>>,
     stop: AtomicBool,
+}
+
+/// What goes out in one packet's time in place of audio: a packet of a telephone-event, or one that
+/// is lost on its way.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Event {
+    /// Payload type.
+    pub payload_type: u8,
+    /// The packet is the first of a press, so that its time is the press's.
+    pub begins: bool,
+    /// Samples from the press's beginning to the beginning of this segment of it.
+    pub segment: u32,
+    /// The payload; none: lost.
+    pub payload: Option<[u8; 4]>,
+}
+
+impl Event {
+    /// A press of a key: so many packets while it is down, then so many that say it has ended.
+    pub fn press(key: char, payload_type: u8, down: u16, ends: u16) -> Vec<Event> {
+        let code = KEYS.iter().position(|known| char::from(*known) == key).unwrap_or_default();
+        let event = |n: u16| {
+            let [high, low] = (n.min(down) * SAMPLES as u16).to_be_bytes();
+            let end = if n > down { EVENT_END } else { 0 };
+            let payload = Some([code as u8, end | EVENT_VOLUME, high, low]);
+            Event { payload_type, begins: n == 1, segment: 0, payload }
+        };
+        (1..=down + ends).map(event).collect()
+    }
+
+    /// The same, but it is lost.
+    pub fn lost(self) -> Event {
+        Event { payload: None, ..self }
+    }
 }
 
 /// A pair of ports, RTP and RTCP, with a thread that listens, and sends while told to.
@@ -96,7 +133,7 @@ impl Rtp {
     /// Sends a tone from now on.
     pub fn talk(&self, to: SocketAddr, tone_hz: u32) {
         self.shared.tone_hz.store(tone_hz, Relaxed);
-        *self.shared.talk_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(to);
+        *lock(&self.shared.talk_to) = Some(to);
     }
 
     /// The same in µ-law.
@@ -107,16 +144,29 @@ impl Rtp {
 
     /// Presses keys while talking, each for 100 ms (RFC 4733), with this payload type.
     pub fn press(&self, keys: &str, payload_type: u8) {
-        let codes = keys.bytes().filter_map(|key| KEYS.iter().position(|known| *known == key));
-        let mut queue = self.shared.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.extend(codes.map(|code| (code as u8, payload_type)));
+        let press = |key| Event::press(key, payload_type, EVENT_PACKETS, EVENT_END_PACKETS);
+        self.send_events(keys.chars().flat_map(press));
+    }
+
+    /// Sends these packets of telephone-events while talking. Tones that are pressed meanwhile
+    /// ([`Rtp::press_in_band`]) go out beside them.
+    pub fn send_events(&self, events: impl IntoIterator<Item = Event>) {
+        lock(&self.shared.events).extend(events);
+    }
+
+    /// Waits until all events have gone out.
+    ///
+    /// # Panics
+    /// If they have not within 20 s.
+    pub fn until_sent(&self) {
+        crate::until("events go out", crate::s(20), || lock(&self.shared.events).is_empty());
     }
 
     /// Presses keys while talking, each as its two tones in the audio for 100 ms, with as much
     /// silence after it.
     pub fn press_in_band(&self, keys: &str) {
         let silence = vec![0; SAMPLES];
-        let mut queue = self.shared.instead.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = lock(&self.shared.instead);
         for tones in keys.chars().filter_map(|key| tone::dtmf(key, IN_BAND_MS)) {
             queue.extend(tones.chunks_exact(SAMPLES).map(<[i16]>::to_vec));
             queue.extend(std::iter::repeat_n(silence.clone(), tones.len() / SAMPLES));
@@ -139,19 +189,42 @@ impl Rtp {
             .collect()
     }
 
+    /// When the packet came that holds a place in [`Hears::samples`], in ms: in silence there may be
+    /// no packets, so places are not times.
+    ///
+    /// # Panics
+    /// If nothing was heard there.
+    pub fn came_at(&self, ms: u64) -> Instant {
+        let heard = self.heard();
+        let length = |one: &Heard| samples(one.payload_type, &one.payload).len() as u64 / 8;
+        let mut until = 0;
+        let found = heard.iter().find(|one| {
+            until += length(one);
+            until > ms
+        });
+        found.expect("a packet at that place").at
+    }
+
+    /// When the last packet before now came in which something was to be heard.
+    pub fn last_sound_at(&self) -> Option<Instant> {
+        let heard = self.heard();
+        let audible = |one: &&Heard| one.payload_type <= PCMA && sound(one, &[]) != Sound::Silence;
+        heard.iter().rev().find(audible).map(|one| one.at)
+    }
+
     /// Sends nothing from now on.
     pub fn fall_silent(&self) {
-        *self.shared.talk_to.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.shared.talk_to) = None;
     }
 
     /// What was heard so far.
     pub fn heard(&self) -> Vec<Heard> {
-        self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.shared.heard).clone()
     }
 
     /// Forgets what was heard so far.
     pub fn forget(&self) {
-        self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        lock(&self.shared.heard).clear();
     }
 
     /// Waits until a tone is heard for 100 ms on end.
@@ -205,19 +278,19 @@ fn work(socket: &UdpSocket, shared: &Shared) {
     let (mut sequence, mut timestamp) = (1_000_u16, 50_000_u32);
     let ssrc = next.elapsed().subsec_nanos() ^ u32::from(local_port(socket)) << 16;
     let mut tone = (u32::MAX, Codec::Pcma, Vec::new());
-    let mut key: Option<Key> = None;
+    let mut pressed = 0;
     while !shared.stop.load(Relaxed) {
         if let Ok((length, from)) = socket.recv_from(&mut bytes)
             && let Some(heard) = read(&bytes[..length], from)
         {
-            shared.heard.lock().unwrap_or_else(PoisonError::into_inner).push(heard);
+            lock(&shared.heard).push(heard);
         }
         if Instant::now() < next {
             continue;
         }
         next += PACKET;
         let hz = shared.tone_hz.load(Relaxed);
-        let to = *shared.talk_to.lock().unwrap_or_else(PoisonError::into_inner);
+        let to = *lock(&shared.talk_to);
         if let Some(to) = to {
             let (codec, number) = match shared.mu_law.load(Relaxed) {
                 true => (Codec::Pcmu, PCMU),
@@ -226,60 +299,50 @@ fn work(socket: &UdpSocket, shared: &Shared) {
             if (tone.0, tone.1) != (hz, codec) {
                 tone = (hz, codec, second_of(hz, codec));
             }
-            key = key.or_else(|| Key::next(shared, timestamp));
-            let packet = match &mut key {
-                Some(key) => packet(key.payload_type, sequence, key.since, ssrc, &key.payload()),
-                None => {
-                    let at = usize::from(sequence) % (tone.2.len() / SAMPLES) * SAMPLES;
-                    let instead = shared.instead.lock().unwrap_or_else(PoisonError::into_inner);
-                    let audio = instead_of(instead, codec);
-                    let audio = audio.unwrap_or_else(|| tone.2[at..at + SAMPLES].to_vec());
-                    packet(number, sequence, timestamp, ssrc, &audio)
-                }
+            let mut send = |kind: u8, stamp: u32, payload: &[u8]| {
+                let _ = socket.send_to(&packet(kind, sequence, stamp, ssrc, payload), to);
+                sequence = sequence.wrapping_add(1);
             };
-            key = key.filter(|key| key.sent < EVENT_PACKETS + EVENT_END_PACKETS);
-            let _ = socket.send_to(&packet, to);
+            let event = lock(&shared.events).pop_front();
+            let instead = lock(&shared.instead).pop_front();
+            let instead = instead.map(|samples| samples.iter().map(|&s| codec.encode(s)).collect());
+            if let Some(event) = event {
+                pressed = if event.begins { timestamp } else { pressed };
+                let marker = if event.begins { MARKER } else { 0 };
+                if let Some(payload) = event.payload {
+                    let stamp = pressed.wrapping_add(event.segment);
+                    send(event.payload_type | marker, stamp, &payload);
+                }
+            }
+            let audio: Option<Vec<u8>> = instead.or_else(|| {
+                let at = timestamp as usize / SAMPLES % (tone.2.len() / SAMPLES) * SAMPLES;
+                event.is_none().then(|| tone.2[at..at + SAMPLES].to_vec())
+            });
+            match audio {
+                Some(audio) => send(number, timestamp, &audio),
+                None if event.is_some_and(|event| event.payload.is_none()) => {
+                    sequence = sequence.wrapping_add(1);
+                }
+                None => {}
+            }
         } else {
             // Fallen silent, it does not go on with a key when it talks again.
-            key = None;
+            let mut events = lock(&shared.events);
+            while events.front().is_some_and(|event| !event.begins) {
+                events.pop_front();
+            }
+            sequence = sequence.wrapping_add(1);
         }
-        sequence = sequence.wrapping_add(1);
         timestamp = timestamp.wrapping_add(SAMPLES as u32);
     }
 }
 
-/// The next packet of what goes out instead of the tone.
-fn instead_of(mut queue: MutexGuard<'_, VecDeque<Vec<i16>>>, codec: Codec) -> Option<Vec<u8>> {
-    let samples = queue.pop_front()?;
-    Some(samples.iter().map(|&sample| codec.encode(sample)).collect())
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn local_port(socket: &UdpSocket) -> u16 {
     socket.local_addr().map_or(0, |address| address.port())
-}
-
-/// A key that is being pressed.
-struct Key {
-    code: u8,
-    payload_type: u8,
-    since: u32,
-    sent: u16,
-}
-
-impl Key {
-    fn next(shared: &Shared, now: u32) -> Option<Key> {
-        let (code, payload_type) =
-            shared.keys.lock().unwrap_or_else(PoisonError::into_inner).pop_front()?;
-        Some(Key { code, payload_type, since: now, sent: 0 })
-    }
-
-    /// The payload of its next packet (RFC 4733 §2.3).
-    fn payload(&mut self) -> [u8; 4] {
-        self.sent += 1;
-        let end = if self.sent > EVENT_PACKETS { EVENT_END } else { 0 };
-        let [high, low] = (self.sent.min(EVENT_PACKETS) * SAMPLES as u16).to_be_bytes();
-        [self.code, end | 10, high, low]
-    }
 }
 
 /// One second of a tone, without soft edges: it repeats seamlessly.

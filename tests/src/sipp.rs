@@ -1,7 +1,7 @@
 //! [`Sipp`]: SIPp with one of the scenarios of `tests/sipp`.
 
 use crate::process::Process;
-use crate::{root, s, within};
+use crate::{Server, root, s, within};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -58,6 +58,15 @@ impl Sipp {
             .arg(&statistics)
             .args(arguments);
         Sipp { process: Process::start(scenario, command, &dir), dir, statistics }
+    }
+
+    /// A caller who presses keys as the scenario does, once: 12345 is dialled.
+    pub fn menu(server: &Server, n: u8, scenario: &str, arguments: &[&str]) -> Sipp {
+        let number = format!("400{n}");
+        let dialled = ["-s", "12345", "-key", "from", &number, "-m", "1"];
+        let arguments: Vec<_> = dialled.iter().chain(arguments).copied().collect();
+        let (dir, at) = (server.dir(), server.net.carrier(n));
+        Sipp::start(dir, scenario, at, Some(server.sip()), s(60), &arguments)
     }
 
     /// A caller of one trunk address: plays a caller's scenario `-m` times.

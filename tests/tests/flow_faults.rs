@@ -12,13 +12,9 @@ use std::sync::Arc;
 
 /// The usual centre with flows, each at an extension code of 12345: 2 for the first, and so on.
 fn centre(net: &Net, flows: &[(&str, String)]) -> Centre {
-    let centre = Centre::usual(net);
-    (2..).zip(flows).fold(centre, |centre, (code, (name, text)): (u32, _)| {
-        centre.file(&format!("flows/{name}.toml"), text.as_bytes()).route_to(
-            "12345",
-            &code.to_string(),
-            &format!("flow = \"{name}\""),
-        )
+    let flows = (2..).zip(flows);
+    flows.fold(Centre::usual(net), |centre, (code, (name, text)): (u32, _)| {
+        centre.flow(name, &code.to_string(), text)
     })
 }
 

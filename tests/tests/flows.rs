@@ -9,7 +9,7 @@ use hotline_tests::phone::SOON;
 use hotline_tests::rtp::Rtp;
 use hotline_tests::sipp::Sipp;
 use hotline_tests::speech::{Hears, hears, prompt};
-use hotline_tests::{Centre, Phone, Server, Setup, demo, ms, s};
+use hotline_tests::{Phone, Server, Setup, demo, s};
 use serde_json::json;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -100,6 +100,112 @@ fn sipp_chooses_a_language_by_events() {
     caller.succeed(s(60));
     let packets = capture.stop();
     check_language_chosen(&audio_to(&packets, server.net.server(), ip).samples);
+}
+
+/// The two tones of each key, 120 ms long and two seconds after the one before, as sox makes them:
+/// A-law without a header.
+fn write_tones(path: &Path, keys: &[[&str; 2]]) {
+    let mut audio = Vec::new();
+    for [row, column] in keys {
+        let said = std::process::Command::new("sox")
+            .args(["-r", "8000", "-c", "2", "-n", "-t", "al", "-c", "1", "-"])
+            .args(["synth", "0.12", "sine", row, "sine", column, "remix", "1,2", "gain", "-3"])
+            .args(["pad", "2", "0"])
+            .output();
+        let said = said.expect("sox: run tests/setup");
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        audio.extend(said.stdout);
+    }
+    // A-law's silence, while the call goes on.
+    audio.extend(std::iter::repeat_n(0xd5, 30 * 8_000));
+    std::fs::write(path, audio).expect("a file");
+}
+
+#[test]
+fn sipp_walks_the_menu_by_info_of_both_kinds_and_by_tones() {
+    let server = demo_server();
+    let mut sales = Phone::udp(server.net.agent(1), server.sip(), "1002").of("alpha.test");
+    sales = sales.registered();
+    let far = Rtp::open(sales.local.ip());
+    server.api().until_agent_is("1002", "idle");
+    // 9, 3, 2: the languages, Spanish, sales.
+    write_tones(
+        &server.dir().join("says.al"),
+        &[["852", "1477"], ["697", "1477"], ["697", "1336"]],
+    );
+    let capture = Capture::start(server.net.server(), server.dir());
+    let relay = ["-key", "type", "application/dtmf-relay", "-key", "first", "Signal=9"];
+    let relay = [&relay[..], &["-key", "second", "Signal=3", "-key", "third", "Signal=2"]].concat();
+    let plain = ["-key", "type", "application/dtmf", "-key", "first", "9", "-key", "second", "3"];
+    let plain = [&plain[..], &["-key", "third", "3"]].concat();
+    let mut callers = [
+        Sipp::menu(&server, 0, "caller_informs", &relay),
+        Sipp::menu(&server, 1, "caller_informs", &plain),
+        Sipp::menu(&server, 2, "caller_says", &[]),
+    ];
+    // Two of them reach sales, each after the other.
+    for _ in 0..2 {
+        let mut call = sales.ringing(s(20));
+        sales.answer(&call, far.address);
+        far.talk(call.audio.expect("an offer"), AGENT_HZ);
+        server.api().until_agent_is("1002", "talking");
+        assert_eq!(sales.hang_up(&mut call), 200);
+        far.fall_silent();
+    }
+    for caller in &mut callers {
+        caller.succeed(s(30));
+    }
+    let packets = capture.stop();
+    let mut records = server.api().records();
+    records.sort_by_key(|record| record["calling"].as_str().map(str::to_owned));
+    for (n, record) in (0..3).zip(&records) {
+        let heard = audio_to(&packets, server.net.server(), server.net.carrier(n)).samples;
+        let at = |(language, name): (&str, &str)| {
+            let found = hears(&heard, &prompt(language, name));
+            found.unwrap_or_else(|| {
+                panic!("{n}: no {language}/{name}: {}", told(&sounds(&heard, &[])))
+            })
+        };
+        let steps = [("en", "welcome"), ("en", "menu_main"), ("en", "menu_language")];
+        let mut order = steps.map(at).to_vec();
+        order.push(at(("es", "menu_main")));
+        if n == 1 {
+            // The third key of this one leads to the voicemail, to which it says nothing.
+            order.push(at(("es", "message_after_tone")));
+            order.push(at(("es", "goodbye")));
+            assert_eq!(record["reason"], "flow_ended", "{record:#}");
+        } else {
+            assert_eq!(record["queues"][0]["skill_queue"], "sales", "{record:#}");
+            assert_eq!(record["data"]["menu"], "sales", "{record:#}");
+            assert_eq!(record["released_by"], "agent", "{record:#}");
+        }
+        assert!(order.is_sorted(), "{n}: {order:?}");
+    }
+    let messages = server.api().read("messages");
+    assert_eq!(messages["messages"], json!([]), "nothing was said");
+}
+
+#[test]
+fn a_caller_leaves_the_queue_for_the_voicemail_by_a_key_of_the_waiting_flow() {
+    let server = demo_server();
+    let (_agent, _far) = agent(&server);
+    assert_eq!(server.api().post("agents/1001/busy", &json!({})).0, 200);
+    let mut caller = Caller::dials(&server, 0, "123451", Way::Plain);
+    caller.hears("in_the_queue");
+    server.api().until_waiting("support", 1);
+    caller.presses("3");
+    caller.hears("message_after_tone");
+    caller.says(CALLER_HZ);
+    // The tone, and some seconds of speech.
+    hotline_tests::during(s(prompt("en", "message_after_tone").len() as u64 / 8_000 + 4));
+    caller.presses("#");
+    caller.hears("message_saved");
+    caller.hears("goodbye");
+    let record = caller.ends(&server, 16);
+    assert_eq!(record["queues"][0]["skill_queue"], "support", "{record:#}");
+    server.api().until_waiting("support", 0);
+    let messages = server.api().read("messages?mailbox=reception");
+    assert_eq!(messages["messages"].as_array().map(Vec::len), Some(1), "{messages:#}");
 }
 
 #[test]
@@ -231,58 +337,4 @@ fn out_of_hours_a_caller_is_told_so_and_leaves_a_message() {
     caller.hears("closed");
     assert!(!caller.ear.has_heard("en", "welcome"));
     leaves_message(&server, caller);
-}
-
-/// Takes digits up to `#`, and says whether they were 12.
-const TYPED: &str = r##"
-languages = ["en"]
-start = "ask"
-on_hang_up = "bye"
-
-[variables]
-typed = "text"
-
-[node.ask]
-kind = "collect"
-say = ["sign_in_employee_id"]
-into = "typed"
-next = "which"
-on_timeout = "wrong"
-on_no_match = "wrong"
-
-[node.which]
-kind = "branch"
-cases = [{ if = "typed == '12'", then = "right" }]
-otherwise = "wrong"
-
-[node.right]
-kind = "end"
-say = ["message_saved"]
-
-[node.wrong]
-kind = "end"
-say = ["no_match"]
-cause = 17
-
-[node.bye]
-kind = "end"
-"##;
-
-#[test]
-fn a_press_that_comes_by_two_ways_counts_once() {
-    let server = Server::start(Setup::with(|net| {
-        let centre = Centre::usual(net).file("flows/typed.toml", TYPED);
-        vec![centre.route_to("12345", "7", "flow = \"typed\"")]
-    }));
-    let mut caller = Caller::dials(&server, 0, "123457", Way::Events);
-    caller.hears("sign_in_employee_id");
-    for key in ['1', '2'] {
-        caller.presses(&key.to_string());
-        assert_eq!(caller.informs(key), 200);
-        // Well apart, so that no key can be taken for a repetition of the one before.
-        hotline_tests::during(ms(500));
-    }
-    caller.presses("#");
-    caller.hears("message_saved");
-    caller.ends(&server, 16);
 }

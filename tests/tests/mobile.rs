@@ -222,6 +222,63 @@ fn an_agent_consults_returns_holds_a_conference_and_transfers_by_digits() {
     api.until_agent_is("1001", "signed_out");
 }
 
+/// Waits until the default wait tone is heard for 100 ms on end.
+fn until_wait_tone(audio: &Rtp) {
+    let waits = within(SOON, || {
+        let sounds: Vec<_> = audio.heard().iter().map(|heard| sound(heard, &[])).collect();
+        sounds.windows(5).any(|five| five.iter().all(|s| *s == Sound::WaitTone)).then_some(())
+    });
+    assert!(waits.is_some(), "no wait tone is heard");
+}
+
+#[test]
+fn an_agent_consults_a_queue_waits_in_it_and_comes_back_when_nobody_has_time() {
+    let mut stage = Stage::new(Wishes::default());
+    let api = stage.server.api();
+    stage.signs_in("1");
+    let (mut colleague, far) = stage.colleague();
+    assert_eq!(api.post("agents/1002/busy", &json!({})).0, 200);
+    api.until_agent_is("1002", "busy (chosen)");
+    let mut call = stage.customer_talks();
+    stage.forget();
+    stage.line.press("*2123452#", EVENTS);
+    // It waits as a caller does, and so does the customer, with the tone of the hold.
+    until_wait_tone(&stage.line);
+    stage.near.until_heard(f64::from(HOLD_HZ));
+    api.until_waiting("second", 1);
+    assert_eq!(api.post("agents/1002/idle", &json!({})).0, 200);
+    let ring = colleague.ringing(s(10));
+    colleague.answer(&ring, far.address);
+    far.talk(ring.audio.expect("an offer"), COLLEAGUE_HZ);
+    stage.line.until_heard(f64::from(COLLEAGUE_HZ));
+    far.until_heard(f64::from(AGENT_HZ));
+    api.until_waiting("second", 0);
+    stage.forget();
+    stage.near.until_heard(f64::from(HOLD_HZ));
+    assert!(!hears(&stage.near, f64::from(COLLEAGUE_HZ)), "it is the agent who asks");
+    stage.line.press("*5", EVENTS);
+    colleague.hung_up(&ring, SOON);
+    far.fall_silent();
+    stage.both_talk();
+    // In the other queue nobody answers in time.
+    assert_eq!(api.post("agents/1004/sign-in", &json!({})).0, 200);
+    assert_eq!(api.post("agents/1004/busy", &json!({})).0, 200);
+    api.until_agent_is("1004", "busy (chosen)");
+    stage.forget();
+    stage.line.press("*2123453#", EVENTS);
+    until_wait_tone(&stage.line);
+    stage.near.until_heard(f64::from(HOLD_HZ));
+    stage.until_said(&stage.line, "all_busy");
+    stage.both_talk();
+    api.until_waiting("brief", 0);
+    assert_eq!(api.agent_state("1001"), "talking");
+    assert_eq!(stage.customer.hang_up(&mut call), 200);
+    let record = api.record(&call.id);
+    assert_eq!(record["released_by"], "caller", "{record:#}");
+    assert_eq!(record["agent"], "1001", "{record:#}");
+    api.until_agent_is("1001", "wrap_up");
+}
+
 #[test]
 fn a_blind_transfer_by_digits_reaches_a_colleague_with_baresip() {
     let mut stage = Stage::new(Wishes::default());

@@ -140,18 +140,39 @@ impl<W: World> Walk<W> {
         self.at.since(self.began.mono)
     }
 
-    /// Goes on until the flow is over, nothing can happen any more, or time is up.
+    /// Goes on until the flow is over, nothing can happen any more, or time is up: what would come
+    /// later does not happen.
     pub fn go(&mut self, limit: Duration) {
-        while self.exit.is_none() && self.elapsed() < limit && self.step() {}
+        let end = self.began.mono + limit;
+        while self.exit.is_none() {
+            match self.next_at() {
+                Some(next) if next <= end => self.step(),
+                Some(_) => {
+                    self.at = self.at.max(end);
+                    return;
+                }
+                None => return,
+            };
+        }
+    }
+
+    /// When each kind of thing happens next: a press, the end of what is played, of what is done
+    /// outside, a hang-up, a time-out.
+    fn due(&self) -> [Option<Mono>; 5] {
+        let press = self.presses.front().map(|(at, _)| *at);
+        let play = self.play.and_then(|(_, ends)| ends);
+        let effect = self.effect.as_ref().map(|(_, at, _)| *at);
+        [press, play, effect, self.hang_up, self.run.deadline()]
+    }
+
+    fn next_at(&self) -> Option<Mono> {
+        self.due().into_iter().flatten().min()
     }
 
     /// Lets the next thing happen. False: nothing can.
     pub fn step(&mut self) -> bool {
-        let press = self.presses.front().map(|(at, _)| *at);
-        let play = self.play.and_then(|(_, ends)| ends);
-        let effect = self.effect.as_ref().map(|(_, at, _)| *at);
-        let due = [press, play, effect, self.hang_up, self.run.deadline()];
-        let Some(next) = due.into_iter().flatten().min() else { return false };
+        let [press, play, effect, ..] = self.due();
+        let Some(next) = self.next_at() else { return false };
         self.at = self.at.max(next);
         let input = if self.hang_up.is_some_and(|at| at <= next) {
             self.hang_up = None;

@@ -65,6 +65,7 @@ pub fn shown(record: &CallRecord, zone: &TimeZone) -> JsonValue {
         "offers": offers,
         "transfers": transfers,
         "signed_in": record.signed_in,
+        "data": record.data,
         "agent": record.agent,
         "arrived": at(Some(record.arrived)),
         "queued": at(record.queued),
