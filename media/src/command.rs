@@ -334,7 +334,7 @@ impl Event {
 }
 
 /// Why a play ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PlayEnd {
     /// All items were played.
     Completed,
@@ -360,7 +360,7 @@ pub enum DigitSource {
 }
 
 /// Why a recording ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RecordEnd {
     /// It was as long as it might be.
     Limit,

@@ -1,8 +1,8 @@
-//! [`Command`] and [`Event`] for a person to read, without digits.
+//! [`Command`] and [`Event`], and why plays and recordings end, for a person to read, without digits.
 //!
 //! Owns: what their debug form leaves out. Does not own: what they are.
 
-use super::{Command, Event};
+use super::{Command, Event, PlayEnd, RecordEnd};
 use std::fmt;
 
 /// As derived, but digits are not shown: they may be of a PIN.
@@ -112,9 +112,39 @@ impl fmt::Debug for Event {
     }
 }
 
+/// As derived, but without the digit.
+impl fmt::Debug for PlayEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PlayEnd::Completed => "Completed",
+            PlayEnd::Stopped => "Stopped",
+            PlayEnd::Replaced => "Replaced",
+            PlayEnd::Digit(_) => "Digit(…)",
+            PlayEnd::LegClosed => "LegClosed",
+            PlayEnd::Failed => "Failed",
+        })
+    }
+}
+
+/// As derived, but without the digit.
+impl fmt::Debug for RecordEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RecordEnd::Limit => "Limit",
+            RecordEnd::Silence => "Silence",
+            RecordEnd::Digit(_) => "Digit(…)",
+            RecordEnd::Stopped => "Stopped",
+            RecordEnd::LegClosed => "LegClosed",
+            RecordEnd::Failed => "Failed",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::command::{Command, DigitSource, Event, LegRef};
+    use crate::command::{
+        Command, DigitSource, Event, LegRef, PlayEnd, PlayId, RecordEnd, RecordingId,
+    };
 
     #[test]
     fn no_digit_is_shown_and_all_else_is() {
@@ -125,5 +155,13 @@ mod tests {
         let event = Event::Digit { leg, digit: '#', duration_ms: 80, source };
         let shown = format!("{event:?}");
         assert!(!shown.contains('#') && shown.contains("duration_ms: 80"), "{shown}");
+        let play = PlayId(4);
+        let ended = Event::PlayEnded { leg, play, reason: PlayEnd::Digit('#') };
+        let recording = RecordingId(5);
+        let reason = RecordEnd::Digit('#');
+        let recorded = Event::Recorded { leg, recording, duration_ms: 80, reason };
+        for shown in [format!("{ended:?}"), format!("{recorded:?}")] {
+            assert!(!shown.contains('#') && shown.contains("reason: Digit(…)"), "{shown}");
+        }
     }
 }
