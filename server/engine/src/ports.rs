@@ -49,7 +49,9 @@ struct Ports {
 impl Ports {
     /// What may be given to a call's first leg: the rest is kept for second legs.
     fn for_first_legs(&self) -> usize {
-        self.free.len().saturating_sub((self.known / RESERVE).min(RESERVED_PORTS_MAX))
+        // Of two or more at least one: a call needs two.
+        let kept = (self.known / RESERVE).clamp(usize::from(self.known >= 2), RESERVED_PORTS_MAX);
+        self.free.len().saturating_sub(kept)
     }
 }
 
@@ -213,6 +215,18 @@ mod tests {
         assert_eq!(pool.open(Partition(1), None).unwrap().0.worker, 1);
     }
 
+    /// A worker with fewer than eight ports kept none: its callers waited, and no agent could be
+    /// rung for any of them.
+    #[test]
+    fn of_few_ports_one_is_kept_and_a_single_one_is_given() {
+        for (ports, firsts) in [(0, 0), (1, 1), (2, 1), (3, 2), (7, 6), (8, 7), (16, 14)] {
+            let mut pool = PortPool::new((0, 1));
+            pool.grant(grants(0, 20000..20000 + 2 * ports));
+            let opened = std::iter::from_fn(|| pool.open(Partition(1), None)).count();
+            assert_eq!(opened, firsts, "of {ports}");
+        }
+    }
+
     /// Workers bind more when fewer than so many ports are free. An eighth of all was kept, which
     /// came to be just as many: nobody bound more, and new calls got 503 with most of the range
     /// unused.
@@ -244,7 +258,7 @@ mod tests {
     #[test]
     fn a_closed_leg_is_stale_and_its_number_comes_again_with_a_new_generation() {
         let mut pool = PortPool::new((1, 2));
-        pool.grant(grants(0, 20000..20004));
+        pool.grant(grants(0, 20000..20006));
         let (leg, _) = pool.open(Partition(9), None).unwrap();
         assert_eq!(engine_of_leg(leg, 2), 1);
         assert_eq!(pool.owner(leg), Some(Partition(9)));
