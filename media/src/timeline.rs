@@ -5,16 +5,20 @@
 //! them. Does not own: what is sent, or when.
 //!
 //! While one feeder sends, its own packet lengths (or the forwarded source's timestamps) move the
-//! timestamp. When another takes over, the time that passed in between is added and the marker is
-//! set, so that a listener sees one talkspurt after another of one source.
+//! timestamp. A feeder of our own that follows another step by step goes on where that ended, as if
+//! they were one. Else the time that passed in between is added and the marker is set, so that a
+//! listener sees one talkspurt after another of one source.
 
 use crate::rtp::{HEADER_BYTES, Header};
 use hotline_base::{Mono, Rng};
+use std::time::Duration;
 
 /// A source that jumps by more than this many packets is laid onto the timeline anew.
 const JUMP_PACKETS_MAX: i16 = 500;
 /// A source whose clock jumps by more than this many samples is laid onto the timeline anew.
 const JUMP_SAMPLES_MAX: i32 = 8000 * 60;
+/// Feeders of our own that follow each other within so much, one step of the clock, are one stream.
+const STEP: Duration = Duration::from_millis(20);
 /// Nanoseconds of one sample at 8 kHz.
 const NS_PER_SAMPLE: u64 = 125_000;
 
@@ -31,6 +35,15 @@ pub enum Feeder {
     Bridge,
     /// The other legs of a conference.
     Conference,
+    /// Silence, because there is nothing else.
+    Silence,
+}
+
+impl Feeder {
+    /// Whether we make the audio ourselves, packet after packet.
+    pub fn is_our_own(self) -> bool {
+        !matches!(self, Feeder::Nothing | Feeder::Bridge)
+    }
 }
 
 /// Where the forwarded source's newest packet lies on the timeline.
@@ -106,16 +119,25 @@ impl Timeline {
         }
     }
 
-    /// Another feeder takes over, or none. The time since the last packet's end is added.
+    /// Another feeder takes over, or none. The time since the last packet's end is added, unless
+    /// both feeders are our own and the one follows the other in the next step.
     pub fn feed(&mut self, now: Mono, feeder: Feeder) {
         if self.feeder == feeder {
             return;
         }
-        self.feeder = feeder;
+        let before = std::mem::replace(&mut self.feeder, feeder);
         self.anchor = None;
-        if feeder != Feeder::Nothing {
+        let follows = before.is_our_own()
+            && feeder.is_our_own()
+            && self.sent_until.is_some_and(|until| now < until + STEP);
+        if feeder != Feeder::Nothing && !follows {
             self.begin_talkspurt(now);
         }
+    }
+
+    /// Whether the last packet's audio ended longer ago than this.
+    pub fn is_quiet_for(&self, now: Mono, patience: Duration) -> bool {
+        self.sent_until.is_none_or(|until| now > until + patience)
     }
 
     /// The header of the next packet of our own audio.

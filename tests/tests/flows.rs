@@ -1,6 +1,7 @@
 //! Callers walk the demo's flows on a running server: by keys of every kind, from phones of every
 //! kind. What they hear is compared with the recordings.
 
+use hotline_media::command::Codec;
 use hotline_tests::audio::{Sound, sounds, told, total_ms};
 use hotline_tests::baresip::{Baresip, Options};
 use hotline_tests::caller::{Caller, Way};
@@ -225,6 +226,33 @@ fn baresip_chooses_a_language() {
     caller.command("hangup", "");
     let record = server.api().only_record();
     assert_eq!(record["released_by"], "caller", "{record:#}");
+}
+
+/// While the menu waited for a key nothing was sent: to networks on the way, and to carriers that
+/// watch, a stream that stops is one that is over.
+#[test]
+fn a_caller_who_thinks_about_a_menu_is_sent_audio_without_a_gap() {
+    let server = demo_server();
+    let capture = Capture::start(server.net.server(), server.dir());
+    let mut caller = Caller::dials(&server, 0, "12345", Way::Events);
+    caller.hears("menu_main");
+    hotline_tests::during(s(3));
+    caller.presses("9");
+    caller.hears("menu_language");
+    let heard = caller.audio.heard();
+    let ip = caller.phone.local.ip();
+    caller.hangs_up(&server);
+    for two in heard.windows(2) {
+        assert_eq!(two[1].ssrc, two[0].ssrc);
+        assert_eq!(two[1].sequence, two[0].sequence.wrapping_add(1));
+        assert_eq!(two[1].timestamp, two[0].timestamp.wrapping_add(160), "no jump");
+    }
+    let silence = [Codec::Pcma.silence(); 160];
+    let quiet = heard.iter().filter(|heard| heard.payload == silence).count();
+    assert!(quiet > 50, "{quiet} packets of silence: the menu waited a second and more");
+    let packets = capture.stop();
+    let gap_ms = audio_to(&packets, server.net.server(), ip).longest_gap_ms();
+    assert!(gap_ms <= 60, "{gap_ms} ms");
 }
 
 #[test]

@@ -6,14 +6,15 @@
 //!
 //! ```text
 //! event packets   0   20   40   60   80  100  120  140 ms
-//!                 begin                  end  end  end          nothing comes meanwhile
+//!                 begin                  end  end  end          silence comes meanwhile
 //!                                        │
-//!                                        └── the delay ──→ the prompt's first packet: marked
+//!                                        └── the delay ──→ the first packet that is not silence
 //! ```
 
 use super::histogram::Histogram;
 use super::phones::Sound;
 use super::wire::DATAGRAM_BYTES;
+use hotline_media::command::Codec;
 use hotline_media::rtp::Packet;
 use hotline_media::telephone_event::EventPayload;
 use mio::net::UdpSocket;
@@ -37,6 +38,8 @@ const EVENT_TYPE: u8 = 101;
 /// The event code of the key that is pressed.
 const KEY: u8 = 1;
 const VOLUME: u8 = 10;
+/// The code of silence in A-law, which the load's session descriptions ask for.
+const SILENCE: u8 = Codec::Pcma.silence();
 /// Longest sleep of the loop.
 const SLEEP_MAX: Duration = Duration::from_millis(10);
 
@@ -218,6 +221,8 @@ struct Caller {
     sequence: u16,
     /// The end was sent then, and no prompt has come yet.
     awaits: Option<Instant>,
+    /// Whether the last packet heard was a prompt's.
+    in_prompt: bool,
 }
 
 struct Round {
@@ -235,11 +240,12 @@ impl Round {
             return;
         };
         self.presses.played += 1;
-        // Between prompts nothing is sent, so each begins with a marker (RFC 3551 §4.1).
-        if !packet.header.marker {
+        let caller = &mut self.callers[place];
+        let sounds = packet.payload.iter().any(|code| *code != SILENCE);
+        if std::mem::replace(&mut caller.in_prompt, sounds) || !sounds {
             return;
         }
-        match self.callers[place].awaits.take() {
+        match caller.awaits.take() {
             Some(since) => {
                 self.presses.answered += 1;
                 self.presses.delays.add(since.elapsed().as_nanos() as u64);
@@ -314,7 +320,7 @@ mod tests {
     use super::*;
     use hotline_media::rtp::Header;
 
-    /// A menu: answers every second key's end with a prompt of one packet, or every one.
+    /// A menu: answers every second key's end with a prompt of one packet and silence, or every one.
     fn menu(every: u32) -> (std::net::UdpSocket, std::thread::JoinHandle<()>) {
         let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let own = socket.try_clone().unwrap();
@@ -328,8 +334,11 @@ mod tests {
                     last = press;
                     keys += 1;
                     if keys % every == 0 {
-                        let header = Header { marker: true, payload_type: 8, ..packet.header };
-                        socket.send_to(&header.bytes(), from).unwrap();
+                        let header = Header { marker: false, payload_type: 8, ..packet.header };
+                        for code in [SILENCE, 1, 1, SILENCE] {
+                            let packet = [&header.bytes()[..], &[code; 160]].concat();
+                            socket.send_to(&packet, from).unwrap();
+                        }
                     }
                 }
             }

@@ -76,7 +76,7 @@ fn measure_with(bench: &Bench, callers: usize) -> Result<[Figure; 2], String> {
         let (cpu, wall) = (short(used.as_secs_f64()), short(took.as_secs_f64()));
         let packets = presses.played as f64 / presses.keys as f64;
         cost.notes.push(format!(
-            "run {run}: {cpu} CPU-s in {wall} s; 8 packets heard and {packets:.1} played a key"
+            "run {run}: {cpu} CPU-s in {wall} s; 8 packets heard and {packets:.1} sent a key, silence included"
         ));
     }
     Ok([delay, cost])

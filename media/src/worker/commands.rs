@@ -139,8 +139,7 @@ impl Worker {
             playing.follow(replaced);
         }
         let failed = playing.is_none();
-        // The first packet is due at the leg's next phase, however long it is.
-        leg.credit = u32::MAX;
+        leg.begin_at_next_step();
         leg.playing = playing;
         if let Some(replaced) = replaced.filter(Playing::is_untold) {
             self.play_ended(reference, replaced.play, PlayEnd::Replaced);

@@ -8,7 +8,8 @@
 //! member's phase and packet time, encoded once.
 
 use super::leg::Leg;
-use super::{PHASES, PortIndex, Sink, TICK_SAMPLES, Worker};
+use super::tick::{accrue, packet_samples};
+use super::{PHASES, PortIndex, Sink, Worker};
 use crate::command::{Event, LegRef, StreamParameters};
 use crate::playout::{Playout, STEP};
 use crate::timeline::Feeder;
@@ -79,7 +80,7 @@ impl Worker {
                 self.leave(place);
                 if let Some(leg) = self.leg_mut(place) {
                     leg.ear_mut().seat = Some(Box::new(Seat::new(number)));
-                    leg.credit = u32::MAX;
+                    leg.begin_at_next_step();
                 }
             }
         }
@@ -162,9 +163,9 @@ pub(super) fn send_mixed(
     let Leg { ear, timeline, credit, .. } = leg;
     let Some(seat) = ear.as_mut().and_then(|ear| ear.seat.as_mut()) else { return };
     timeline.feed(now, Feeder::Conference);
-    let samples = u32::from(stream.ptime_ms.clamp(10, 60)) * 8;
+    let samples = packet_samples(&stream);
     let length = samples as usize;
-    *credit = (*credit).min(samples - 1) + TICK_SAMPLES;
+    accrue(credit, samples);
     let mut sent = 0;
     while *credit >= samples
         && let Some(audio) = seat.mixed.get(sent..sent + length)

@@ -104,6 +104,14 @@ impl Leg {
         self.playing.is_some() || self.tone.is_some() || !self.digits_out.is_idle()
     }
 
+    /// The first packet of a stream is due in the next step, however long it is. A stream of ours
+    /// that goes on with something else keeps its rhythm.
+    pub fn begin_at_next_step(&mut self) {
+        if !self.timeline.feeder().is_our_own() {
+            self.credit = u32::MAX;
+        }
+    }
+
     /// Where RTCP goes: back to where it came from; as the SDP says; or beside the RTP source, if
     /// that is not the SDP's host.
     pub fn rtcp_destination(&self) -> Option<SocketAddr> {

@@ -5,6 +5,7 @@ mod flows;
 mod listening;
 mod music;
 mod properties;
+mod silence;
 
 use super::*;
 use crate::command::{
@@ -179,6 +180,14 @@ impl Bed {
                 (sent.at_ms, packet.header, packet.payload.to_vec())
             })
             .collect()
+    }
+
+    /// The same without the silence that is sent when there is nothing else.
+    fn voiced(&self, number: u32) -> Vec<(u64, Header, Vec<u8>)> {
+        let silent = |payload: &[u8]| {
+            [Codec::Pcma, Codec::Pcmu].iter().any(|law| payload.iter().all(|c| *c == law.silence()))
+        };
+        self.rtp_of(number).into_iter().filter(|(.., payload)| !silent(payload)).collect()
     }
 
     fn ends(&self) -> Vec<(u32, PlayEnd)> {

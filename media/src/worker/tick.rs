@@ -14,6 +14,10 @@ use std::time::Duration;
 
 /// Samples of pause after an in-band digit: 80 ms.
 const IN_BAND_PAUSE_SAMPLES: u64 = 640;
+/// How long the other side of a bridge, once it was heard, may send nothing until silence is sent
+/// for it: longer than networks stand still, for each takeover breaks its timestamps; much shorter
+/// than address translators and carriers wait for a stream.
+const BRIDGE_QUIET_MAX: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// One step of 20 ms for the legs of a phase (0 to [`PHASES`] - 1; anything else does nothing).
@@ -71,28 +75,32 @@ impl Worker {
         else {
             return;
         };
+        let outlet = leg.outlet();
+        let scratch = &mut self.scratch[..];
         if !leg.is_fed() {
-            if leg.ear.as_ref().is_some_and(|ear| ear.seat.is_some()) {
-                match leg.outlet() {
-                    Some(outlet) => {
-                        send_mixed(leg, now, place, outlet, &mut self.scratch[..], sink);
-                    }
-                    None => leg.forget_mixed(),
+            match outlet {
+                Some(outlet) if leg.ear.as_ref().is_some_and(|ear| ear.seat.is_some()) => {
+                    send_mixed(leg, now, place, outlet, scratch, sink);
                 }
-                return;
-            }
-            if leg.timeline.feeder() != Feeder::Bridge || leg.peer.is_none() {
-                leg.timeline.feed(now, Feeder::Nothing);
+                Some((stream, to)) if !leg.waits_for_bridge(now) => {
+                    send_silence(leg, &stream, now, scratch, &mut |header, payload| {
+                        sink.send(PortIndex(place), Channel::Rtp, to, header, payload);
+                    });
+                }
+                Some(_) => {}
+                None => {
+                    leg.forget_mixed();
+                    leg.timeline.feed(now, Feeder::Nothing);
+                }
             }
             return;
         }
         leg.forget_mixed();
-        match leg.outlet() {
+        match outlet {
             Some((stream, to)) => {
                 let mut send = |header: &[u8], payload: &[u8]| {
                     sink.send(PortIndex(place), Channel::Rtp, to, header, payload);
                 };
-                let scratch = &mut self.scratch[..];
                 if !send_digits(leg, &stream, now, &self.digit_tones, scratch, &mut send) {
                     send_play(leg, &stream, now, scratch, &mut send);
                 }
@@ -118,6 +126,16 @@ impl Worker {
         {
             leg.digits_out.push(digit.encode_utf8(&mut [0; 4]));
         }
+    }
+}
+
+impl Leg {
+    /// Whether the next packet is the other side's of a bridge to send: it was heard, and not long
+    /// ago.
+    fn waits_for_bridge(&self, now: Mono) -> bool {
+        self.peer.is_some()
+            && self.timeline.feeder() == Feeder::Bridge
+            && !self.timeline.is_quiet_for(now, BRIDGE_QUIET_MAX)
     }
 }
 
@@ -180,6 +198,29 @@ fn send_play(
     }
 }
 
+/// A peer that may hear us and has nothing to hear hears silence: networks and carriers take a
+/// stream that stops for one that is over.
+fn send_silence(
+    leg: &mut Leg,
+    stream: &StreamParameters,
+    now: Mono,
+    scratch: &mut [u8],
+    send: &mut Send<'_>,
+) {
+    leg.begin_at_next_step();
+    let Leg { timeline, credit, .. } = leg;
+    timeline.feed(now, Feeder::Silence);
+    let samples = packet_samples(stream);
+    let Some(payload) = scratch.get_mut(..samples as usize) else { return };
+    payload.fill(stream.codec.silence());
+    accrue(credit, samples);
+    while *credit >= samples {
+        *credit -= samples;
+        let header = timeline.audio(now, stream.payload_type, samples);
+        send(&header, payload);
+    }
+}
+
 /// Sends the packets that are due: one in most ticks with 20 ms of packet time, two with 10 ms,
 /// one in every third with 60 ms.
 fn send_from(
@@ -191,14 +232,31 @@ fn send_from(
     scratch: &mut [u8],
     send: &mut Send<'_>,
 ) {
-    let samples = u32::from(stream.ptime_ms.clamp(10, 60)) * 8;
+    let samples = packet_samples(stream);
     let codec: Codec = stream.codec;
-    // At most one packet is due at once when a play begins.
-    *credit = (*credit).min(samples - 1) + TICK_SAMPLES;
+    accrue(credit, samples);
     while *credit >= samples {
-        let Some(payload) = playing.next(codec, samples as usize, scratch) else { break };
+        let payload = match playing.next(codec, samples as usize, scratch) {
+            Some(payload) => payload,
+            // It ended within the step.
+            None => {
+                let Some(rest) = scratch.get_mut(..samples as usize) else { return };
+                rest.fill(codec.silence());
+                rest
+            }
+        };
         *credit -= samples;
         let header = timeline.audio(now, stream.payload_type, samples);
         send(&header, payload);
     }
+}
+
+/// Samples of a packet.
+pub(super) fn packet_samples(stream: &StreamParameters) -> u32 {
+    u32::from(stream.ptime_ms.clamp(10, 60)) * 8
+}
+
+/// One more step of samples is due; at most one packet at once when a stream begins.
+pub(super) fn accrue(credit: &mut u32, samples: u32) {
+    *credit = (*credit).min(samples - 1) + TICK_SAMPLES;
 }

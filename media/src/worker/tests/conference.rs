@@ -72,7 +72,7 @@ fn who_is_left_out_of_a_new_conference_leaves_the_old_one() {
     confer(&mut bed, &[0, 1]);
     bed.talk(&[0, 1, 2], 500, note);
     assert_eq!(voices_of(&bed, 0, Pcma), [1]);
-    assert_eq!(bed.heard_by(2, Pcma, 300).len(), 0, "nothing feeds it");
+    assert_eq!(voices_of(&bed, 2, Pcma), [], "nobody");
 }
 
 #[test]

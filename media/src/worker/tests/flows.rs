@@ -53,7 +53,7 @@ fn items_follow_each_other_without_a_seam() {
     let prompt = library.get(AssetId(1)).unwrap().encoded(Pcma);
     let expected = [prompt, &[Pcma.silence(); 240], prompt].concat();
     assert_eq!(heard[..expected.len()], expected);
-    assert_eq!(heard.len(), expected.len().next_multiple_of(160), "the last packet is filled up");
+    assert!(heard[expected.len()..].iter().all(|code| *code == Pcma.silence()));
     assert_eq!(bed.ends(), [(1, PlayEnd::Completed)]);
 }
 
@@ -127,7 +127,7 @@ fn nothing_is_sent_before_the_peer_is_known_and_the_play_waits() {
     assert!(bed.wire.sent.is_empty() && bed.ends().is_empty());
     bed.command(Command::SetRemote { leg: leg(0), stream: stream(0, Pcma) });
     bed.run(200);
-    assert_eq!(bed.rtp_of(0).len(), 6, "110 ms");
+    assert_eq!(bed.voiced(0).len(), 6, "110 ms");
     assert_eq!(bed.wire.sent[0].to, peer(0));
 }
 
@@ -263,7 +263,7 @@ fn a_bridged_pair_of_one_codec_is_forwarded_at_once_with_its_losses() {
     );
     assert_eq!(sent[0].0, 0, "at the moment it came");
     assert_eq!(bed.statistics(0).packets_lost, 2);
-    assert_eq!(bed.rtp_of(0).len(), 0);
+    assert_eq!(bed.voiced(0).len(), 0);
 }
 
 #[test]
@@ -355,7 +355,7 @@ fn digits_are_relayed_with_the_other_sides_number_or_as_tones() {
         .iter()
         .flat_map(|(_, _, payload)| payload.iter().map(|&code| Pcma.decode(code)))
         .collect();
-    assert_eq!(heard.len(), 1600, "120 ms of tone and 80 ms of pause, once");
+    assert!(heard[960..].iter().all(|sample| sample.abs() < 10), "120 ms of tone, once");
     let (low, high) = crate::tone::dtmf_frequencies('#').unwrap();
     for frequency in [low, high] {
         assert!(crate::tone::level_dbm0(&heard[320..640], frequency) > -13.0);
@@ -400,7 +400,7 @@ fn on_hold_nothing_is_heard_or_sent_but_plays_pass() {
     bed.receive(0, peer(0), &audio(1));
     bed.receive(1, peer(1), &audio(1));
     bed.run(200);
-    assert!(bed.rtp_of(0).is_empty() && bed.rtp_of(1).is_empty());
+    assert!(bed.rtp_of(0).is_empty() && bed.voiced(1).is_empty());
     assert_eq!(bed.ends(), [(1, PlayEnd::Completed)]);
 }
 
@@ -549,8 +549,9 @@ fn a_session_plays_records_and_hears_digits() {
     }
     assert_eq!(bed.digits(), "42");
     let heard = session.recorded();
-    assert_eq!(heard.len(), 8 * 160, "150 ms in whole packets");
+    assert_eq!(heard.len(), 59 * 160, "from the first packet to the last");
     assert!(is_tone(&heard[480..640], 1000.0) && !is_tone(&heard[..160], 1000.0));
+    assert!(heard[1200..].iter().all(|sample| sample.abs() < 10), "nothing behind it");
     assert!(session.close(now(1200), &mut wire).packets_received >= 8);
 }
 
@@ -563,7 +564,8 @@ fn played_and_forwarded_payloads_are_not_copied() {
             self.0.push(payload.as_ptr());
         }
     }
-    let mut bed = Bed::with_legs(&[Pcma, Pcma]);
+    let mut bed = Bed::with_legs(&[Pcma]);
+    bed.open(1);
     let mut lent = Lent(Vec::new());
     bed.play(0, 1, &[MUSIC], true);
     for ms in 1..=400 {
@@ -574,6 +576,7 @@ fn played_and_forwarded_payloads_are_not_copied() {
     assert_eq!(lent.0.len(), 20);
     assert!(lent.0.iter().all(|payload| music.contains(payload)));
 
+    bed.command(Command::SetRemote { leg: leg(1), stream: stream(1, Pcma) });
     bed.command(Command::Bridge { a: leg(0), b: leg(1) });
     let bytes = audio(1);
     let mut lent = Lent(Vec::new());

@@ -109,7 +109,7 @@ fn digits_that_are_not_relayed_are_not_turned_into_tones_either() {
     event(&mut bed, 0, 10, 5, true, 800);
     event(&mut bed, 0, 20, 6, false, 800);
     bed.run(600);
-    assert_eq!((bed.digits().as_str(), bed.rtp_of(1).len()), ("56", 0));
+    assert_eq!((bed.digits().as_str(), bed.voiced(1).len()), ("56", 0));
 }
 
 #[test]

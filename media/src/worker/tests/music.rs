@@ -95,9 +95,9 @@ fn a_digit_cuts_the_words_and_leaves_the_music() {
     let (song, words) = levels(&bed, Pcma, 200, 100);
     assert!(song > -10.0 && words < -45.0, "{song} {words}");
     bed.command(Command::Stop { leg: leg(0), play: PlayId(1) });
-    let sent = bed.rtp_of(0).len();
+    let sent = bed.voiced(0).len();
     bed.run(100);
-    assert_eq!(bed.rtp_of(0).len(), sent, "a stop of the play ends its music too");
+    assert_eq!(bed.voiced(0).len(), sent, "a stop of the play ends its music too");
     assert_eq!(bed.ends().len(), 1, "its end was told once");
 }
 
