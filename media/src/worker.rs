@@ -23,6 +23,7 @@ mod tick;
 
 pub use conference::LEGS as CONFERENCE_LEGS;
 pub use ear::PIECES_MAX;
+pub use playing::ITEMS_MAX;
 pub use receive::Received;
 
 use crate::asset::{Asset, Library};

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::ids::{AgentRef, CallRef, OfferId, QueueRef};
 use crate::route::{Circumstances, NoRoute, Resolution, RouteTrace};
 use crate::routing::Routing;
-use crate::state::{AgentStatus, RestoredAgent};
+use crate::state::{AgentState, AgentStatus, RestoredAgent};
 use std::time::Duration;
 
 /// A queue at a glance.
@@ -98,6 +98,11 @@ impl Routing {
             since: None,
             reason: None,
         })
+    }
+
+    /// Agents that are signed in, in whatever state.
+    pub fn signed_in_len(&self) -> usize {
+        self.agents.iter().filter(|one| one.name() != AgentState::SignedOut).count()
     }
 
     /// A queue at a glance.

@@ -8,6 +8,8 @@ mod credentials;
 pub mod flows;
 
 pub mod sound_files;
+#[cfg(test)]
+mod tests;
 
 use crate::clock::Clock;
 use crate::config::centre::{self, Key, Loaded};
@@ -18,9 +20,9 @@ use crate::config::{Centre, Faults, NodeConfig, build};
 use crate::effects::Policies;
 use crate::net::local::Locals;
 use crate::prompts::{self, Catalogue, TenantDir};
-use crate::store::Store;
 use crate::store::flows::FlowDraft;
-pub use credentials::write_secret;
+use crate::store::{Store, StoreError};
+pub use credentials::{settle_pins, write_secret};
 use hotline_base::Partition;
 use hotline_base::calendar::TimeZone;
 use hotline_engine::config::{Directory, Network, Trunk, TrunkTransport};
@@ -114,6 +116,32 @@ pub struct Applied {
     pub notes: Vec<String>,
 }
 
+/// Why an apply was not done: what stands against it, a line each.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// What was wanted cannot be.
+    #[error("{0}")]
+    Refused(String),
+    /// The store or the disk failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<String> for ApplyError {
+    fn from(why: String) -> ApplyError {
+        ApplyError::Refused(why)
+    }
+}
+
+impl From<StoreError> for ApplyError {
+    fn from(error: StoreError) -> ApplyError {
+        match error {
+            StoreError::MovedOn { .. } => ApplyError::Refused(error.to_string()),
+            error => ApplyError::Failed(error.to_string()),
+        }
+    }
+}
+
 impl Applied {
     /// As the API answers.
     pub fn to_json(&self) -> Json {
@@ -150,11 +178,23 @@ impl Centres {
         let mut notes = Vec::new();
         if centres.centres.is_empty() {
             let demo = demo().map_err(|faults| faults.to_string())?;
-            let applied = centres.apply(demo.centre, None, Asked::default()).await?;
+            let applied = centres.apply(demo.centre, None, Asked::default()).await;
+            let applied = applied.map_err(|error| error.to_string())?;
             notes.push("the store was empty: the demo centre is in force".to_string());
             notes.extend(applied.notes);
         }
         Ok((centres, notes))
+    }
+
+    /// The centre of a tenant as it is now.
+    pub fn named(&self, tenant: &str) -> Option<&Centre> {
+        let mut centres = self.centres.iter().map(|(_, centre)| centre);
+        centres.find(|centre| centre.name() == tenant)
+    }
+
+    /// The version in force.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// The centres by partition.
@@ -260,24 +300,24 @@ impl Centres {
         mut wanted: Centre,
         dir: Option<&Path>,
         asked: Asked,
-    ) -> Result<Applied, String> {
+    ) -> Result<Applied, ApplyError> {
         let now = self.centres.iter().find(|(_, centre)| centre.name() == wanted.name());
         let empty = Centre::default();
         let current = now.map_or(&empty, |(_, centre)| centre);
         if !current.tenant.is_empty() && current.realm() != wanted.realm() {
-            return Err(format!(
+            return Err(ApplyError::Refused(format!(
                 "tenant {:?}: realm = {:?}; allowed {:?}: a realm is permanent, passwords are bound to it",
                 wanted.name(),
                 wanted.realm(),
                 current.realm()
-            ));
+            )));
         }
         credentials::settle_pins(current, &mut wanted)?;
         let numbers = match now {
             Some((partition, _)) => self.store.flow_numbers(*partition).await,
             None => Ok(BTreeMap::new()),
         };
-        let numbers = numbers.map_err(|error| error.to_string())?;
+        let numbers = numbers.map_err(ApplyError::from)?;
         let (plan, mut result) = Plan::between(current, &wanted, &numbers, asked.prune);
         self.check_beside_others(&result)?;
         let (sounds, unusable) = sound_files::usable(self.sounds_to_copy(dir, result.name()));
@@ -286,25 +326,44 @@ impl Centres {
         for Sound { kind, name, .. } in &sounds {
             text.push_str(&format!("~ {kind} {name:?}\n"));
         }
-        if asked.dry_run || (plan.is_empty() && sounds.is_empty()) {
+        if asked.dry_run {
             return Ok(Applied { plan: text, version: None, notes: unusable });
         }
-        let mut notes = self.keep_credentials(&mut result)?;
+        if plan.is_empty() && sounds.is_empty() {
+            // A secret that did not reach its file before a crash does now.
+            let secrets = self.stage_secrets(&result)?;
+            let version = (!secrets.is_empty()).then_some(self.version);
+            secrets.keep().map_err(ApplyError::Failed)?;
+            return Ok(Applied { plan: text, version, notes: unusable });
+        }
+        let credentials = self.stage_credentials(&mut result)?;
+        copy_sounds(&sounds).map_err(ApplyError::Failed)?;
+        self.commit(result, &text, "apply", None).await?;
+        // Not before: a password that was refused must not be in the place of the one in force.
+        let mut notes = credentials.keep().map_err(ApplyError::Failed)?;
         notes.extend(unusable);
-        copy_sounds(&sounds)?;
-        self.commit(result, &text, "apply").await?;
         Ok(Applied { plan: text, version: Some(self.version), notes })
     }
 
-    /// Puts a tenant into the store whole.
-    async fn commit(&mut self, mut centre: Centre, plan: &str, by: &str) -> Result<(), String> {
+    /// Puts a tenant into the store whole, and takes the draft away that became a flow.
+    async fn commit(
+        &mut self,
+        mut centre: Centre,
+        plan: &str,
+        by: &str,
+        published: Option<&str>,
+    ) -> Result<(), ApplyError> {
         // Whatever was not asked by a file or the API's check is asked here once more.
         build::tenant(&centre, Partition(0), 0, build::Parts::default())?;
         centre.secrets.clear();
         let now = Clock.wall();
-        let committed = self.store.commit_centre(&centre, plan, self.version, now, by).await;
-        let (partition, version) = committed.map_err(|error| error.to_string())?;
+        let expected = self.version;
+        let committed = self.store.commit_centre(&centre, plan, expected, now, by, published).await;
+        let (partition, version) = committed?;
         self.version = version;
+        if let (Some(draft), Some(drafts)) = (published, self.drafts.get_mut(&partition)) {
+            drafts.remove(draft);
+        }
         match self.centres.iter_mut().find(|(of, _)| *of == partition) {
             Some((_, before)) => *before = centre,
             None => self.centres.push((partition, centre)),
@@ -440,7 +499,7 @@ pub fn apply_without_server(
         let mut centres = Centres::read(store.clone(), config).await?;
         let applied = centres.apply(loaded.centre.clone(), Some(dir), asked).await;
         store.close().await;
-        applied
+        applied.map_err(|error| error.to_string())
     })
 }
 
@@ -478,13 +537,8 @@ struct Sound {
 fn copy_sounds(list: &[Sound]) -> Result<(), String> {
     for Sound { from, to, .. } in list {
         let say = |error: std::io::Error| format!("{}: {error}", to.display());
-        if let Some(parent) = to.parent() {
-            std::fs::create_dir_all(parent).map_err(say)?;
-        }
-        // Whole or not at all: a call may be about to read it.
-        let partial = to.with_extension("partial");
-        std::fs::copy(from, &partial).map_err(say)?;
-        std::fs::rename(&partial, to).map_err(say)?;
+        let bytes = std::fs::read(from).map_err(|error| format!("{}: {error}", from.display()))?;
+        crate::files::write(to, &bytes, crate::files::Readers::Usual).map_err(say)?;
     }
     Ok(())
 }

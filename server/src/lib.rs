@@ -3,7 +3,7 @@
 //! Owns: the network ([`net`]), the engines' threads ([`runtime`]), the media workers
 //! ([`media`]), the journal ([`journal`]), the store and its projector ([`store`]), configuration
 //! ([`config`], [`centres`]), the API ([`http`]), the command line and its phone ([`phone`]),
-//! starting and stopping ([`serve`]). Does not own any behaviour of calls: that is
+//! starting and stopping ([`serve`]), files that are whole or as they were ([`files`]). Does not own any behaviour of calls: that is
 //! `hotline_engine`'s.
 
 pub mod audio;
@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod data_dir;
 pub mod effects;
+pub mod files;
 pub mod http;
 pub mod journal;
 pub mod media;

@@ -94,7 +94,7 @@ fn a_changed_tone_is_heard_at_once_by_all_who_listen_without_a_gap() {
         assert_eq!(phone.hang_up(&mut call), 200);
     }
     // Taken away, the default tone plays to those who come.
-    assert_eq!(server.api().delete("tones/music"), 200);
+    assert_eq!(server.api().delete("tones/music"), 204);
     assert_eq!(server.api().delete("tones/music"), 404);
     let (mut phone, audio, mut call) = waiting(&server, 0);
     let heard = hotline_tests::within(s(5), || {
@@ -145,7 +145,7 @@ fn prompts_and_tones_come_and_go_by_the_api_and_what_cannot_be_played_is_refused
     let (status, problem) = api.put_file("tones/music?tenant=beta", b"RIFF");
     assert_eq!((status, problem["code"].as_str()), (404, Some("tenant_not_found")));
 
-    assert_eq!(api.delete("prompts/zh/welcome"), 200);
+    assert_eq!(api.delete("prompts/zh/welcome"), 204);
     assert_eq!(api.bytes("prompts/zh/welcome"), (200, standard));
     assert_eq!(api.delete("prompts/zh/welcome"), 404);
 }

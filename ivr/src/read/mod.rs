@@ -11,6 +11,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use node::HEADERS_OF_CONNECTION;
+
 use crate::fault::Fault;
 use crate::model::{Flow, Name, Type, Value, Variable};
 use hotline_base::calendar::TimeZone;

@@ -3,7 +3,7 @@
 use super::speech::{PROMPT_MAX, listening, prompt, say, say_if};
 use super::table::{A_NAME, At, Table, is_name, is_variable};
 use crate::expr::Expr;
-use crate::expr::template::Template;
+use crate::expr::template::{Part, Template};
 use crate::model::{Case, Name, Node, SignInMode, SignInPrompts, Target};
 use std::collections::BTreeMap;
 
@@ -18,6 +18,22 @@ const URL_MAX: usize = 2_048;
 /// Most headers of a request, and their longest value in characters.
 const HEADERS_MAX: usize = 32;
 const HEADER_MAX: usize = 1_024;
+/// Headers of an HTTP request that are the connection's, or follow from the body, in small letters:
+/// a flow sets none of them.
+pub const HEADERS_OF_CONNECTION: [&str; 12] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 const KINDS: &str = "play, wait, menu, collect, branch, set, loop, language, working_time, http, \
                      transfer, subflow, queue_status, priority, message, agent_sign_in, end";
@@ -220,7 +236,11 @@ fn http(table: &mut Table<'_>) -> Node {
             at.wrong(format!("\"{name}\" is no name of a header that a flow may set"));
         }
         let printable = |text: &str| text.chars().all(|character| !character.is_control());
-        headers.insert(name.clone(), template(&at, HEADER_MAX, printable, "one line of text"));
+        let value = template(&at, HEADER_MAX, printable, "one line of text");
+        if names_secret_in_text(&value) {
+            at.wrong("\"{{secret:\" is text that looks like a secret; write {secret:NAME} for one");
+        }
+        headers.insert(name.clone(), value);
     }
     let body = table.take("body").map(|at| at.entries(VALUES_MAX)).unwrap_or_default();
     let body = exprs(body, |key| (1..=64).contains(&key.chars().count()), "1–64 characters");
@@ -268,13 +288,17 @@ fn is_url(text: &str) -> bool {
     !host.is_empty() && host.bytes().all(part) && (printable || rest.contains('{'))
 }
 
+/// Whether a text has braces written out that would be read as a secret later on.
+fn names_secret_in_text(text: &str) -> bool {
+    let parts = Template::parse(text).map(|template| template.parts).unwrap_or_default();
+    parts.iter().any(|part| matches!(part, Part::Text(text) if text.contains("{secret:")))
+}
+
 fn is_header(name: &str) -> bool {
-    const OURS: [&str; 5] =
-        ["host", "content-length", "transfer-encoding", "connection", "content-type"];
     let part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     (1..=64).contains(&name.len())
         && name.bytes().all(part)
-        && !OURS.contains(&name.to_ascii_lowercase().as_str())
+        && !HEADERS_OF_CONNECTION.contains(&name.to_ascii_lowercase().as_str())
 }
 
 fn transfer(table: &mut Table<'_>) -> Option<Node> {

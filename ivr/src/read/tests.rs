@@ -317,6 +317,8 @@ fn each_wrong_value_is_told_with_its_place_and_what_is_allowed() {
         (format!("{http}url = \"https://a/\"\nmethod = \"POST\"\nretries = 1"), "retries: POST cannot be repeated"),
         (format!("{http}url = \"https://a/\"\nbody = {{ a = 1 }}"), "body: GET has no body"),
         (format!("{http}url = \"https://a/\"\nheaders = {{ Host = \"b\" }}"), "headers.Host: \"Host\" is no name of a header"),
+        (format!("{http}url = \"https://a/\"\nheaders = {{ Expect = \"b\" }}"), "headers.Expect: \"Expect\" is no name of a header"),
+        (format!("{http}url = \"https://a/\"\nheaders = {{ A = \"{{{{secret:x}}}}\" }}"), "headers.A: \"{{secret:\" is text that looks like a secret"),
         (format!("{http}url = \"https://a/\"\nheaders = {{ A = \"b\\r\\nC: d\" }}"), "headers.A = \"b\\r\\nC: d\"; allowed one line"),
         (format!("{http}url = \"https://a/\"\ninto = {{ x = \"a\" }}"), "into.x = \"a\"; allowed a JSON pointer"),
         (format!("{http}url = \"https://a/\"\ntimeout_s = 31"), "timeout_s = 31; allowed 0.1–30 (seconds)"),

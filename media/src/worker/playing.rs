@@ -8,8 +8,8 @@ use crate::command::{AssetId, Codec, PlayId, PlayItem};
 use crate::telephone_event::events_of;
 use smallvec::SmallVec;
 
-/// Most items of a play; one with more fails.
-pub const ITEMS_MAX: usize = 64;
+/// Most items of a play; one with more fails: twice what a node of a flow can say, unit by unit.
+pub const ITEMS_MAX: usize = 2_048;
 /// Full volume of the music, as a factor in 2¹⁵.
 const FULL: i32 = 1 << 15;
 /// Its volume under items: 12 dB lower.

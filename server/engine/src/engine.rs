@@ -196,7 +196,7 @@ impl Engine {
             counts.timers += (timers + bindings) as u64;
             counts.bindings += bindings as u64;
             counts.waiting += parts.routing.calls_len() as u64;
-            counts.signed_in += signed_in(tenant);
+            counts.signed_in += parts.routing.signed_in_len() as u64;
         }
         counts
     }
@@ -323,15 +323,6 @@ impl Engine {
             self.with(partition, &mut act);
         }
     }
-}
-
-fn signed_in(tenant: &Tenant) -> u64 {
-    let routing = &tenant.parts.routing;
-    let agents = tenant.parts.config.routing.agents.iter();
-    let states = agents.filter_map(|agent| {
-        routing.agent_status(routing.agent(&agent.employee_id)?).map(|status| status.state)
-    });
-    states.filter(|state| *state != hotline_routing::AgentState::SignedOut).count() as u64
 }
 
 fn no_tenant() -> Refusal {

@@ -5,104 +5,153 @@
 //! `flow/NAME` (what flows' HTTP requests carry). Does not own: how they are written in a centre
 //! (`config`).
 
-use super::Centres;
-use crate::config::centre::Centre;
+use super::{ApplyError, Centres};
+use crate::config::centre::{Centre, Key};
 use crate::config::flows::digest_of_secret;
 use crate::config::{password, pin};
 use crate::effects::{HttpPolicy, Policies};
+use crate::files::{self, Readers, Staged};
 use hotline_base::{Redacted, Rng};
 use serde_json::{Value as Json, json};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Threads that hash PINs, at most.
 const HASHERS_MAX: usize = 8;
 
+/// Files of generated passwords, PINs and secrets, written but not in their places yet: what they
+/// belong to is committed first.
+#[derive(Debug, Default)]
+pub(super) struct Credentials {
+    staged: Vec<Staged>,
+    /// What the administrator must know.
+    pub notes: Vec<String>,
+}
+
+impl Credentials {
+    fn stage(&mut self, file: &Path, secret: &Redacted<String>) -> Result<(), ApplyError> {
+        let text = format!("{}\n", secret.expose());
+        let staged = files::stage(file, text.as_bytes(), Readers::Owner);
+        let failed = |error| ApplyError::Failed(format!("{}: {error}", file.display()));
+        self.staged.push(staged.map_err(failed)?);
+        Ok(())
+    }
+
+    /// Whether there is nothing to keep.
+    pub fn is_empty(&self) -> bool {
+        self.staged.is_empty()
+    }
+
+    /// Puts everything in its place; gives the notes.
+    pub fn keep(self) -> Result<Vec<String>, String> {
+        let mut failed = Vec::new();
+        for staged in self.staged {
+            let file = staged.to().display().to_string();
+            if let Err(error) = staged.keep() {
+                failed.push(format!("{file}: {error}"));
+            }
+        }
+        if failed.is_empty() { Ok(self.notes) } else { Err(failed.join("\n")) }
+    }
+}
+
 /// Puts hashes in the place of PINs as written; a PIN that is the agent's already keeps its hash,
-/// so that nothing seems to change.
+/// so that nothing seems to change. Takes its time: to be done before anybody is kept waiting.
 ///
 /// # Errors
 /// One line: a PIN could not be hashed.
-pub(super) fn settle_pins(current: &Centre, wanted: &mut Centre) -> Result<(), String> {
+pub fn settle_pins(current: &Centre, wanted: &mut Centre) -> Result<(), String> {
     let given: Vec<_> = wanted.secrets.iter().filter(|((kind, _), _)| kind == "agent").collect();
-    if given.is_empty() {
-        return Ok(());
-    }
-    let settle = |(key, pin): &(&(String, String), &Redacted<String>)| {
+    let hashes = by_many_threads(&given, |(key, pin)| {
         let before = current.objects.get(*key).and_then(|agent| agent.get("single_phone"));
         let before = before.and_then(|phone| phone.get("pin_hash")).and_then(Json::as_str);
-        let hash = match before.filter(|hash| pin::fits(hash, pin)) {
-            Some(hash) => hash.to_string(),
-            None => pin::hash(pin)?,
-        };
-        Ok::<_, String>(((*key).clone(), hash))
-    };
-    // A hash takes some 20 ms of one core, by intention.
-    let share = given.len().div_ceil(HASHERS_MAX);
-    let settled = std::thread::scope(|scope| {
-        let threads: Vec<_> = given
-            .chunks(share)
-            .map(|part| scope.spawn(move || part.iter().map(settle).collect::<Result<Vec<_>, _>>()))
-            .collect();
-        let mut all = Vec::new();
-        for thread in threads {
-            all.extend(thread.join().map_err(|_| "a PIN could not be hashed".to_string())??);
+        match before.filter(|hash| pin::fits(hash, pin)) {
+            Some(hash) => Ok(hash.to_string()),
+            None => pin::hash(pin),
         }
-        Ok::<_, String>(all)
     })?;
-    for (key, hash) in settled {
-        if let Some(Json::Object(phone)) =
-            wanted.objects.get_mut(&key).and_then(|agent| agent.get_mut("single_phone"))
-        {
-            phone.remove("pin");
-            phone.insert("pin_hash".into(), json!(hash));
-        }
+    let keys: Vec<_> = given.into_iter().map(|(key, _)| key.clone()).collect();
+    for (key, hash) in keys.iter().zip(hashes) {
+        put_hash(wanted, key, &hash);
+        // Known by its hash from here on.
+        wanted.secrets.remove(key);
     }
     Ok(())
 }
 
+fn put_hash(centre: &mut Centre, key: &Key, hash: &str) {
+    if let Some(Json::Object(phone)) =
+        centre.objects.get_mut(key).and_then(|agent| agent.get_mut("single_phone"))
+    {
+        phone.remove("pin");
+        phone.insert("pin_hash".into(), json!(hash));
+    }
+}
+
+/// A hash takes some 20 ms of one core, by intention.
+fn by_many_threads<T: Sync>(
+    given: &[T],
+    hash: impl Fn(&T) -> Result<String, String> + Sync,
+) -> Result<Vec<String>, String> {
+    let share = given.len().div_ceil(HASHERS_MAX).max(1);
+    let hash = &hash;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = given
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().map(hash).collect::<Result<Vec<_>, _>>()))
+            .collect();
+        let mut all = Vec::with_capacity(given.len());
+        for thread in threads {
+            all.extend(thread.join().map_err(|_| "a PIN could not be hashed".to_string())??);
+        }
+        Ok(all)
+    })
+}
+
 impl Centres {
-    /// Generates what is to be generated and writes what is to be kept. Gives what the
-    /// administrator must know.
-    pub(super) fn keep_credentials(&self, centre: &mut Centre) -> Result<Vec<String>, String> {
+    /// Generates what is to be generated, and writes it beside where it is to be kept.
+    pub(super) fn stage_credentials(&self, centre: &mut Centre) -> Result<Credentials, ApplyError> {
         let dir = self.secrets_dir(centre.name());
         let mut rng = Rng::from_seed(crate::random::seed());
-        let mut notes = Vec::new();
-        let passwords = generate_passwords(&dir, centre, &mut rng)?;
-        if passwords > 0 {
-            notes.push(format!("{passwords} softphone passwords are in {}/NUMBER", dir.display()));
+        let mut made = self.stage_secrets(centre)?;
+        let passwords = generate_passwords(centre, &mut rng);
+        if !passwords.is_empty() {
+            let count = passwords.len();
+            made.notes.push(format!("{count} softphone passwords are in {}/NUMBER", dir.display()));
         }
-        let pins = generate_pins(&dir, centre, &mut rng)?;
-        if pins > 0 {
-            notes.push(format!("{pins} PINs are in {}/EMPLOYEE_ID.pin", dir.display()));
+        let pins = generate_pins(centre, &mut rng)?;
+        if !pins.is_empty() {
+            let count = pins.len();
+            made.notes.push(format!("{count} PINs are in {}/EMPLOYEE_ID.pin", dir.display()));
         }
-        self.keep_secrets(centre)?;
-        Ok(notes)
+        for (name, secret) in passwords.into_iter().chain(pins) {
+            made.stage(&dir.join(name), &secret)?;
+        }
+        Ok(made)
     }
 
     fn secrets_dir(&self, tenant: &str) -> PathBuf {
         self.data_dir.join("secrets").join(tenant)
     }
 
-    /// Writes the secrets that are known; the others must be there already.
-    fn keep_secrets(&self, centre: &Centre) -> Result<(), String> {
+    /// The secrets of flows that are not kept yet as they are to be; their values must be known.
+    pub(super) fn stage_secrets(&self, centre: &Centre) -> Result<Credentials, ApplyError> {
         let dir = self.secrets_dir(centre.name()).join("flow");
+        let mut made = Credentials::default();
         for (name, object) in centre.of_kind("secret") {
             let file = dir.join(name);
-            if let Some(value) = centre.secrets.get(&("secret".into(), name.into())) {
-                write_secret(&file, value.expose())
-                    .map_err(|error| format!("{}: {error}", file.display()))?;
-                continue;
-            }
             let digest = object.get("value").and_then(|value| value.get("sha256"));
             let kept = read_secret(&file).map(|value| digest_of_secret(&value));
-            if kept.as_deref() != digest.and_then(Json::as_str) {
-                return Err(format!(
-                    "secret {name:?}: value = {{ sha256 = … }}; allowed the value itself: it is not known here"
-                ));
+            if kept.is_some() && kept.as_deref() == digest.and_then(Json::as_str) {
+                continue;
             }
+            let Some(value) = centre.secrets.get(&("secret".into(), name.into())) else {
+                return Err(ApplyError::Refused(format!(
+                    "secret {name:?}: value = {{ sha256 = … }}; allowed the value itself: it is not known here"
+                )));
+            };
+            made.stage(&file, value)?;
         }
-        Ok(())
+        Ok(made)
     }
 
     /// Whom the flows of each tenant may ask, and with what.
@@ -129,11 +178,11 @@ impl Centres {
     }
 }
 
-/// Gives each agent that is to have a generated password one, written where only the server's user
-/// reads it.
-fn generate_passwords(dir: &Path, centre: &mut Centre, rng: &mut Rng) -> Result<u32, String> {
+/// Gives each agent that is to have a generated password one: the names of files, and what belongs
+/// into them.
+fn generate_passwords(centre: &mut Centre, rng: &mut Rng) -> Vec<(String, Redacted<String>)> {
     let realm = centre.realm().to_string();
-    let mut generated = 0;
+    let mut generated = Vec::new();
     for ((kind, _), object) in &mut centre.objects {
         let Some(phone) = object.get_mut("softphone").filter(|_| kind == "agent") else {
             continue;
@@ -143,33 +192,32 @@ fn generate_passwords(dir: &Path, centre: &mut Centre, rng: &mut Rng) -> Result<
         }
         let number = phone.get("number").and_then(Json::as_str).unwrap_or_default().to_string();
         let plain = password::generate(rng);
-        write_secret(&dir.join(&number), plain.expose())
-            .map_err(|error| format!("{}: {error}", dir.join(&number).display()))?;
-        *phone = password::stored(&number, &realm, &password::Password::Plain(plain));
-        generated += 1;
+        *phone = password::stored(&number, &realm, &password::Password::Plain(plain.clone()));
+        generated.push((number, plain));
     }
-    Ok(generated)
+    generated
 }
 
 /// The same for PINs.
-fn generate_pins(dir: &Path, centre: &mut Centre, rng: &mut Rng) -> Result<u32, String> {
-    let mut generated = 0;
-    for ((kind, employee_id), object) in &mut centre.objects {
-        let Some(Json::Object(phone)) = object.get_mut("single_phone").filter(|_| kind == "agent")
+fn generate_pins(
+    centre: &mut Centre,
+    rng: &mut Rng,
+) -> Result<Vec<(String, Redacted<String>)>, String> {
+    let mut generated = Vec::new();
+    for (key, object) in &mut centre.objects {
+        let Some(Json::Object(phone)) = object.get_mut("single_phone").filter(|_| key.0 == "agent")
         else {
             continue;
         };
-        if phone.remove("generate").is_none() {
-            continue;
+        if phone.remove("generate").is_some() {
+            generated.push((key.clone(), pin::generate(rng)));
         }
-        let plain = pin::generate(rng);
-        let file = dir.join(format!("{employee_id}.pin"));
-        write_secret(&file, plain.expose())
-            .map_err(|error| format!("{}: {error}", file.display()))?;
-        phone.insert("pin_hash".into(), json!(pin::hash(&plain)?));
-        generated += 1;
     }
-    Ok(generated)
+    let hashes = by_many_threads(&generated, |(_, plain)| pin::hash(plain))?;
+    for ((key, _), hash) in generated.iter().zip(hashes) {
+        put_hash(centre, key, &hash);
+    }
+    Ok(generated.into_iter().map(|((_, id), plain)| (format!("{id}.pin"), plain)).collect())
 }
 
 fn read_secret(file: &Path) -> Option<Redacted<String>> {
@@ -179,16 +227,7 @@ fn read_secret(file: &Path) -> Option<Redacted<String>> {
 
 /// Writes a file that only its owner may read.
 pub fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-    if let Some(parent) = path.parent() {
-        // Those that are there already keep the mode that somebody gave them.
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-    writeln!(file, "{text}")?;
-    file.sync_all()
+    files::write(path, format!("{text}\n").as_bytes(), Readers::Owner)
 }
 
 #[cfg(test)]

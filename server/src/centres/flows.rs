@@ -3,7 +3,7 @@
 //! Owns: who may change what ([`Tag`]), the number a published flow gets. Does not own: what is
 //! wrong with a flow (`config::flows`), what calls in progress do (they keep what they began with).
 
-use super::Centres;
+use super::{ApplyError, Centres};
 use crate::clock::Clock;
 use crate::config::Faults;
 use crate::config::centre::Centre;
@@ -40,8 +40,19 @@ pub enum FlowRefusal {
     Changed(Tag),
     /// It cannot be: what is wrong.
     Wrong(Faults),
-    /// It did not work: one line.
+    /// It cannot be now: one line.
+    Refused(String),
+    /// The store failed: one line.
     Failed(String),
+}
+
+impl From<ApplyError> for FlowRefusal {
+    fn from(error: ApplyError) -> FlowRefusal {
+        match error {
+            ApplyError::Refused(why) => FlowRefusal::Refused(why),
+            ApplyError::Failed(why) => FlowRefusal::Failed(why),
+        }
+    }
 }
 
 impl Centres {
@@ -164,9 +175,7 @@ impl Centres {
             return Err(FlowRefusal::NotFound(format!("flow {name:?} has no draft to publish")));
         };
         let document = draft.document.clone();
-        let version = self.put_into_force(of, name, document, "published").await?;
-        self.drop_draft(of, name, None).await?;
-        Ok(version)
+        self.put_into_force(of, name, document, "published", true).await
     }
 
     /// Puts an old version into force again, as the next version. Gives the version.
@@ -188,7 +197,7 @@ impl Centres {
             return Err(FlowRefusal::NotFound(text));
         };
         let why = format!("rolled back to version {version}");
-        self.put_into_force(of, name, old.document, &why).await
+        self.put_into_force(of, name, old.document, &why, false).await
     }
 
     async fn put_into_force(
@@ -197,6 +206,7 @@ impl Centres {
         name: &str,
         document: Json,
         why: &str,
+        was_draft: bool,
     ) -> Result<u32, FlowRefusal> {
         let mut centre = self.centre(of)?.clone();
         let sounds = self.sounds(centre.name());
@@ -210,7 +220,8 @@ impl Centres {
         let before = centre.flows.insert(name.into(), Flow { document, version });
         let before = before.map_or("none".to_string(), |flow| flow.version.to_string());
         let plan = format!("~ flow {name:?}: version {before} → {version} ({why})\n");
-        self.commit(centre, &plan, "api").await.map_err(FlowRefusal::Failed)?;
+        let published = was_draft.then_some(name);
+        self.commit(centre, &plan, "api", published).await?;
         Ok(version)
     }
 }

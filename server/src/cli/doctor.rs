@@ -1,4 +1,5 @@
-//! `hotline doctor`: what keeps a server from working here, each with its remedy.
+//! `hotline doctor`: what keeps a server from working here, each with its remedy. It only looks:
+//! nothing is made, changed or brought up to date.
 
 use super::{Api, Failure};
 use crate::clock::Clock;
@@ -40,7 +41,7 @@ pub fn doctor(api: &Api, file: Option<&Path>) -> Result<(), Failure> {
         let running = is_running(config);
         findings.push(server(config, running));
         findings.push(data_dir(config));
-        findings.push(disk(&config.data_dir));
+        findings.push(disk(config));
         if !running {
             findings.extend(
                 config
@@ -111,19 +112,24 @@ fn server(config: &NodeConfig, running: bool) -> Finding {
 
 fn data_dir(config: &NodeConfig) -> Finding {
     let dir = &config.data_dir;
-    let probe = dir.join(".doctor");
-    let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&probe, b"probe"));
-    let _ = std::fs::remove_file(&probe);
-    match written {
-        Ok(()) => Finding::Good(format!("data directory: {} can be written", dir.display())),
+    // What is not there yet is made in the nearest directory that is.
+    let there = dir.ancestors().find(|dir| dir.exists()).filter(|there| *there != Path::new(""));
+    let there = there.unwrap_or(Path::new("."));
+    let shown = dir.display();
+    match crate::net::may_write(there) {
+        Ok(()) if there == dir => Finding::Good(format!("data directory: {shown} can be written")),
+        Ok(()) => Finding::Good(format!("data directory: {shown} will be made at the first start")),
         Err(error) => Finding::Bad(format!(
             "data directory: {}: {error}; give it to the server's user, or set [node] data_dir",
-            dir.display()
+            there.display()
         )),
     }
 }
 
-fn disk(dir: &Path) -> Finding {
+fn disk(config: &NodeConfig) -> Finding {
+    let dir = &config.data_dir;
+    let there = dir.ancestors().find(|dir| dir.exists()).filter(|there| *there != Path::new(""));
+    let dir = there.unwrap_or(Path::new("."));
     // `df` is everywhere and needs no unsafe call of our own.
     let output = std::process::Command::new("df").arg("-Pm").arg(dir).output();
     let text = output
@@ -181,12 +187,8 @@ fn store(config: &NodeConfig) -> Finding {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let opened = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
         runtime.block_on(async {
-            let store = crate::store::Store::open(&config.store_url)
-                .await
-                .map_err(|error| error.to_string())?;
-            let version = store.version().await.map_err(|error| error.to_string());
-            store.close().await;
-            version
+            let version = crate::store::Store::look(&config.store_url).await;
+            version.map_err(|error| error.to_string())
         })
     });
     match opened {

@@ -157,7 +157,10 @@ fn cell(record: &Json, column: &str) -> String {
             if text.contains([',', '"', '\n', '\r']) || text.starts_with(['=', '+', '-', '@']) =>
         {
             // Quoted; a leading apostrophe keeps a spreadsheet from taking it for a formula.
-            let guard = if text.starts_with(['=', '@']) { "'" } else { "" };
+            let signed = text.strip_prefix(['+', '-']);
+            let is_formula = text.starts_with(['=', '@'])
+                || signed.is_some_and(|rest| !rest.bytes().all(|byte| byte.is_ascii_digit()));
+            let guard = if is_formula { "'" } else { "" };
             format!("\"{guard}{}\"", text.replace('"', "\"\""))
         }
         Some(Json::String(text)) => text.clone(),
@@ -224,7 +227,13 @@ mod tests {
 
     #[test]
     fn a_cell_cannot_become_a_formula() {
-        let record = serde_json::json!({ "a": "=1+1", "b": "x,\"y\"", "c": 3, "d": null });
+        let record = serde_json::json!({
+            "a": "=1+1", "b": "x,\"y\"", "c": 3, "d": null, "e": "+15550001111", "f": "-1+cmd|x", "g": "+A1",
+        });
+        // A number stays one for programs; as a formula it is itself.
+        assert_eq!(cell(&record, "e"), "\"+15550001111\"");
+        assert_eq!(cell(&record, "f"), "\"'-1+cmd|x\"");
+        assert_eq!(cell(&record, "g"), "\"'+A1\"");
         assert_eq!(cell(&record, "a"), "\"'=1+1\"");
         assert_eq!(cell(&record, "b"), "\"x,\"\"y\"\"\"");
         assert_eq!(cell(&record, "c"), "3");

@@ -7,6 +7,7 @@
 use super::centre::{Centre, Places};
 use super::fault::{Fault, Faults};
 use super::tree::Node;
+use super::whole;
 use hotline_base::Redacted;
 use hotline_ivr::check::{Access, AgentType, QueueType, World};
 use hotline_ivr::fault::{Problem, Severity};
@@ -165,8 +166,12 @@ pub fn against_publishing(
     document: &Json,
 ) -> Vec<Fault> {
     let places = Places::default();
-    let (before, _) = check(centre, &places, sounds);
-    let (mut faults, _) = check(&centre_with(centre, name, document), &places, sounds);
+    let with = centre_with(centre, name, document);
+    let (mut before, _) = check(centre, &places, sounds);
+    let (mut faults, _) = check(&with, &places, sounds);
+    // A flow may be what something else of the centre needs: the one that agents sign in by, say.
+    before.extend(whole::check(centre, &places).faults);
+    faults.extend(whole::check(&with, &places).faults);
     faults.retain(|fault| is_about(fault, name) || !before.contains(fault));
     faults
 }

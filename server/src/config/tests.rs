@@ -113,6 +113,17 @@ fn each_wrong_value_gives_one_line_that_names_place_object_field_value_and_what_
     );
 }
 
+/// The generated password of agent `1001.pin` and the PIN of agent 1001 were one file.
+#[test]
+fn no_softphone_has_the_number_of_another_file_of_secrets() {
+    for number in ["1001.pin", "flow", ".", "..", ".1001.partial"] {
+        let text = GOOD.replace("{ number = \"1001\"", &format!("{{ number = {number:?}"));
+        let faults = read(&text).unwrap_err().to_string();
+        assert!(faults.contains(&format!("softphone.number = {number:?}; allowed")), "{faults}");
+    }
+    read(&GOOD.replace("{ number = \"1001\"", "{ number = \"10.01-a\"")).unwrap();
+}
+
 #[test]
 fn a_wrong_password_never_shows() {
     let text = read(&GOOD.replace("correct horse", "short")).unwrap_err().to_string();

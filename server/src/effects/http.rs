@@ -5,6 +5,7 @@
 //! ([`super::allow`]), what follows from an answer (the flow).
 
 use super::allow::{HttpPolicy, Permission, is_inside};
+use hotline_ivr::read::HEADERS_OF_CONNECTION;
 use hotline_ivr::run::io::HttpRequest;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
@@ -31,18 +32,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Longest that one address is waited for; never more than a third of the time for all tries, so
 /// that an address that swallows packets leaves time for the next one.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
-
-/// Headers that are the connection's, not the flow's.
-const OURS: [HeaderName; 8] = [
-    header::HOST,
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::TE,
-    header::TRAILER,
-    header::EXPECT,
-];
 
 /// What a request may be under way with: one of the node's and one of the tenant's.
 pub(super) type Turns = Arc<[OwnedSemaphorePermit; 2]>;
@@ -211,7 +200,7 @@ fn headers(policy: &HttpPolicy, request: &HttpRequest) -> Result<HeaderMap, Stri
     for (name, value) in &request.headers {
         let header: HeaderName =
             name.parse().map_err(|_| format!("{name:?} cannot name a header"))?;
-        if OURS.contains(&header) {
+        if HEADERS_OF_CONNECTION.contains(&header.as_str()) {
             return Err(format!("header {name:?} is not a flow's to set"));
         }
         let mut value = HeaderValue::from_str(&with_secrets(policy, value.expose())?)

@@ -24,7 +24,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
 /// HTTP requests under way at once: of the node, and of one tenant.
-const REQUESTS_MAX: usize = 512;
+pub const REQUESTS_MAX: usize = 512;
 const REQUESTS_OF_TENANT_MAX: usize = 128;
 
 /// Takes what became of an effect back to its engine.

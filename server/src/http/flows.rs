@@ -39,7 +39,8 @@ impl From<FlowRefusal> for Problem {
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
                 Problem::new(status, "invalid_flow", faults.to_string())
             }
-            FlowRefusal::Failed(text) => Problem::new(StatusCode::CONFLICT, "flow_refused", text),
+            FlowRefusal::Refused(text) => Problem::new(StatusCode::CONFLICT, "flow_refused", text),
+            FlowRefusal::Failed(text) => Problem::internal(&text),
         }
     }
 }
@@ -124,7 +125,7 @@ pub async fn put(
     .await
 }
 
-/// `DELETE`: throws the draft away.
+/// `DELETE`: throws the draft away; the entity tag is what is left of the flow.
 pub async fn discard(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -133,11 +134,14 @@ pub async fn discard(
 ) -> Result<Response, Problem> {
     let partition = api.tenant(scope.tenant.as_deref())?;
     let expected = if_match(&headers);
-    changing(api, partition, name, async move |centres, name| {
+    let done = changing(api, partition, name, async move |centres, name| {
         centres.drop_draft(partition, name, expected.as_deref()).await?;
-        Ok(json!({ "name": name }))
-    })
-    .await
+        Ok(JsonValue::Null)
+    });
+    let tag = done.await?.headers_mut().remove(header::ETAG);
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
+    Ok(response)
 }
 
 pub async fn publish(
@@ -194,9 +198,14 @@ where
     let runtime = tokio::runtime::Handle::current();
     // Prompts are looked at: not on a thread that others wait for.
     tokio::task::spawn_blocking(move || {
-        let body = runtime.block_on(change(&mut centres, &name))?;
-        let snapshot = centres.snapshot().map_err(|error| Problem::internal(&error))?;
-        api.node.reconfigure(&snapshot);
+        let before = centres.version();
+        let changed = runtime.block_on(change(&mut centres, &name));
+        // What is committed is put into force, whatever came after it.
+        if changed.is_ok() || centres.version() != before {
+            let snapshot = centres.snapshot().map_err(|error| Problem::internal(&error))?;
+            api.node.reconfigure(&snapshot);
+        }
+        let body = changed?;
         Ok(tagged(centres.tag(partition, &name), StatusCode::OK, body))
     })
     .await

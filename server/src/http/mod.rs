@@ -40,6 +40,8 @@ use tower_http::timeout::TimeoutLayer;
 const BODY_MAX: usize = 16 * 1024 * 1024;
 /// Longest a request may take.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
+/// The same for a whole centre: thousands of PINs are hashed.
+pub const APPLY_TIME_MAX: Duration = Duration::from_secs(600);
 
 /// Ladders read of the journal at once; more wait.
 const TRACES_MAX: usize = 2;
@@ -119,11 +121,13 @@ impl Api {
 
 /// The API's routes.
 pub fn router(api: Api) -> Router {
+    let slow = Router::new().route("/apply", post(tenants::apply));
+    let slow =
+        slow.layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, APPLY_TIME_MAX));
     let v1 = Router::new()
         .route("/status", get(tenants::status))
         .route("/route", get(tenants::route))
         .route("/tenants", get(tenants::list))
-        .route("/apply", post(tenants::apply))
         .route("/skill-queues", get(tenants::queues))
         .route("/agents", get(agents::list))
         .route("/agents/{employee_id}", get(agents::one))
@@ -152,6 +156,8 @@ pub fn router(api: Api) -> Router {
             "/tones/{name}",
             get(prompts::tone).put(prompts::put_tone).delete(prompts::delete_tone),
         )
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIME_MAX))
+        .merge(slow)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .route_layer(middleware::from_fn_with_state(api.clone(), authenticate))
@@ -162,7 +168,7 @@ pub fn router(api: Api) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .fallback(unknown)
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIME_MAX))
+        .layer(middleware::map_response(problem::as_problem))
         .with_state(api)
 }
 

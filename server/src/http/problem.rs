@@ -6,6 +6,9 @@ use axum::response::{IntoResponse, Response};
 use hotline_engine::input::Refusal;
 use serde_json::json;
 
+/// Most that is said of what went wrong, in bytes.
+const DETAIL_BYTES_MAX: usize = 4_096;
+
 /// Why a request was not done.
 #[derive(Debug)]
 pub struct Problem {
@@ -38,6 +41,34 @@ impl From<Refusal> for Problem {
         let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
         Problem { status, code: refusal.code, detail: refusal.text }
     }
+}
+
+/// What was refused before any of our code saw it (a path that cannot be read, a body too large, a
+/// time-out) is a problem like all others.
+pub async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_plain = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let code = match status {
+        StatusCode::BAD_REQUEST => "invalid_request",
+        StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
+        StatusCode::GATEWAY_TIMEOUT => "timeout",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",
+        status if status.is_client_error() => "refused",
+        status if status == StatusCode::INTERNAL_SERVER_ERROR => "internal",
+        _ => return response,
+    };
+    // `readyz` speaks plainly, with a status of its own (503).
+    if !is_plain {
+        return response;
+    }
+    let text = axum::body::to_bytes(response.into_body(), DETAIL_BYTES_MAX).await;
+    let text = text.map(|text| String::from_utf8_lossy(&text).trim().to_string());
+    let detail = text.ok().filter(|text| !text.is_empty()).unwrap_or_else(|| match status {
+        StatusCode::GATEWAY_TIMEOUT => "it was not done in time; it may still be done".into(),
+        _ => status.canonical_reason().unwrap_or("refused").to_string(),
+    });
+    Problem::new(status, code, detail).into_response()
 }
 
 impl IntoResponse for Problem {

@@ -47,7 +47,7 @@ pub async fn delete_prompt(
     api: State<Api>,
     Path((language, name)): Path<(String, String)>,
     scope: Query<Scope>,
-) -> Done {
+) -> Result<StatusCode, Problem> {
     delete(api, Place::prompt(&language, &name), scope).await
 }
 
@@ -64,7 +64,11 @@ pub async fn put_tone(
     put(api, Place::tone(&name), scope, body).await
 }
 
-pub async fn delete_tone(api: State<Api>, Path(name): Path<String>, scope: Query<Scope>) -> Done {
+pub async fn delete_tone(
+    api: State<Api>,
+    Path(name): Path<String>,
+    scope: Query<Scope>,
+) -> Result<StatusCode, Problem> {
     delete(api, Place::tone(&name), scope).await
 }
 
@@ -120,14 +124,14 @@ async fn delete(
     State(api): State<Api>,
     place: Result<Place, BadName>,
     Query(scope): Query<Scope>,
-) -> Done {
+) -> Result<StatusCode, Problem> {
     let (place, partition) = (place?, api.tenant(scope.tenant.as_deref())?);
-    change(&api, partition, move |centres| {
+    let done = change(&api, partition, move |centres| {
         let removed = centres.remove_sound(partition, &place);
         let removed = removed.map_err(|error| Problem::internal(&error))?;
         if removed { Ok(()) } else { Err(not_found(&place)) }
-    })
-    .await
+    });
+    done.await.map(|_| StatusCode::NO_CONTENT)
 }
 
 /// Files are read and written: not on a thread that others wait for.

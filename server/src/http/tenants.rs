@@ -4,7 +4,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::scope::Scope;
 use super::{Api, agents};
-use crate::centres::{Asked, TenantName};
+use crate::centres::{ApplyError, Asked, TenantName, settle_pins};
 use crate::config::centre;
 use crate::config::tree::Node as Tree;
 use axum::Json;
@@ -14,7 +14,7 @@ use hotline_base::Partition;
 use hotline_engine::input::{Reply, Request};
 use serde::Deserialize;
 use serde_json::{Value as JsonValue, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 async fn queues_of(api: &Api, partition: Partition) -> Result<Vec<JsonValue>, Problem> {
     let Reply::Queues(queues) = api.ask(partition, Request::Queues).await? else {
@@ -124,6 +124,26 @@ pub struct ApplyBody {
     centre: JsonValue,
     /// Where the tenant's own prompts are, on the server's machine.
     directory: Option<PathBuf>,
+    /// What whoever asks sees there: `prompts/en/hello.wav`.
+    #[serde(default)]
+    sounds: Vec<String>,
+}
+
+/// Why the server does not see the prompts and tones that whoever asks sees: they would be left out
+/// without a word.
+fn unseen(directory: &Path, sounds: &[String]) -> Option<String> {
+    let remedy = "let the server's user read the directory, or put them there with PUT prompts/… and tones/…";
+    let unreadable = |path: &Path, error: &std::io::Error| {
+        let path = path.display();
+        Some(format!("{path}: {error}: the server cannot read its prompts and tones; {remedy}"))
+    };
+    if let Err(error) = std::fs::read_dir(directory) {
+        return unreadable(directory, &error);
+    }
+    sounds.iter().find_map(|sound| {
+        let path = directory.join(sound);
+        std::fs::File::open(&path).err().and_then(|error| unreadable(&path, &error))
+    })
 }
 
 pub async fn apply(
@@ -134,19 +154,29 @@ pub async fn apply(
     let body: ApplyBody = serde_json::from_slice(&body).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, "invalid_body", format!("the body: {error}"))
     })?;
-    let refused = |text: String| Problem::new(StatusCode::CONFLICT, "apply_refused", text);
+    let refused = |error: ApplyError| match error {
+        ApplyError::Refused(text) => Problem::new(StatusCode::CONFLICT, "apply_refused", text),
+        ApplyError::Failed(text) => Problem::internal(&text),
+    };
     let loaded = centre::from_node(&Tree::from_json(&body.centre), "", None).map_err(|faults| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_centre", faults.to_string())
     })?;
     let asked = Asked { dry_run: query.dry_run, prune: query.prune };
-    let mut centres = api.centres.clone().lock_owned().await;
     let runtime = tokio::runtime::Handle::current();
     // Prompts are read and copied: not on a thread that others wait for. It goes on to its end
     // also when nobody waits for the answer any more, or the engines would not hear of it.
     tokio::task::spawn_blocking(move || {
-        let applied = runtime
-            .block_on(centres.apply(loaded.centre, body.directory.as_deref(), asked))
-            .map_err(refused)?;
+        if let Some(why) = body.directory.as_ref().and_then(|dir| unseen(dir, &body.sounds)) {
+            return Err(refused(ApplyError::Refused(why)));
+        }
+        let mut wanted = loaded.centre;
+        // PINs take their time: nobody else waits for them.
+        let locked = || runtime.block_on(api.centres.clone().lock_owned());
+        let current = locked().named(wanted.name()).cloned().unwrap_or_default();
+        settle_pins(&current, &mut wanted).map_err(|why| Problem::internal(&why))?;
+        let mut centres = locked();
+        let applied = centres.apply(wanted, body.directory.as_deref(), asked);
+        let applied = runtime.block_on(applied).map_err(refused)?;
         let mut answer = applied.to_json();
         if applied.version.is_some() {
             let snapshot = centres.snapshot().map_err(|error| Problem::internal(&error))?;

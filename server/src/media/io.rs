@@ -73,13 +73,16 @@ impl<S: SocketSource> UdpIo<S> {
 impl<S: SocketSource> MediaIo for UdpIo<S> {
     fn add_pair(&mut self, address: IpAddr, rtp: u16) -> io::Result<()> {
         let (rtp, rtcp) = self.source.media_pair(address, rtp)?;
-        for socket in [rtp, rtcp] {
-            let token = mio::Token(self.sockets.len());
-            let descriptor = socket.as_raw_fd();
-            let interest = mio::Interest::READABLE;
-            self.poll.registry().register(&mut SourceFd(&descriptor), token, interest)?;
-            self.sockets.push(socket);
-        }
+        let first = self.sockets.len();
+        let register = |socket: &UdpSocket, token| {
+            let (descriptor, interest) = (socket.as_raw_fd(), mio::Interest::READABLE);
+            self.poll.registry().register(&mut SourceFd(&descriptor), mio::Token(token), interest)
+        };
+        // Both or none: half a pair would give all that follow the number of another. One that is
+        // registered and closed is forgotten by the kernel.
+        register(&rtp, first)?;
+        register(&rtcp, first + 1)?;
+        self.sockets.extend([rtp, rtcp]);
         Ok(())
     }
 

@@ -13,6 +13,7 @@
 
 use crate::runtime::{Engines, Mail};
 use crossbeam_channel::{Receiver, Sender};
+use hotline_base::Partition;
 use hotline_media::command::{Event, LegRef, RecordEnd, RecordingId};
 use hotline_media::recording::Piece;
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Pieces that may wait for the disk: 13 MB. What exceeds them ends its recording.
 const PIECES_MAX: usize = 4_096;
@@ -33,6 +34,9 @@ const POST_MS_MAX: u32 = 5_000;
 const FREE_BYTES_MIN: u64 = 64 * 1024 * 1024;
 /// No message is begun when a tenant's take up more, in bytes: about 74 hours.
 const TENANT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// How long a folder that was full counts as full before it is looked through again: its files may
+/// be many.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 const HEADER_BYTES: u32 = 44;
 const RATE_HZ: u32 = 8_000;
 
@@ -75,6 +79,7 @@ impl Recorder {
             failing,
             files: BTreeMap::new(),
             room: Room { free_min: FREE_BYTES_MIN, tenant_max: TENANT_BYTES_MAX },
+            taken: BTreeMap::new(),
         };
         let thread = std::thread::Builder::new().name(name).spawn(move || writer.run())?;
         Ok((Recorder { letters, pieces, failed, stopping }, thread))
@@ -117,6 +122,14 @@ struct Wav {
     failed: bool,
 }
 
+/// What a tenant's messages take up.
+#[derive(Debug)]
+struct Taken {
+    bytes: u64,
+    /// When the folder was last looked through.
+    looked: Instant,
+}
+
 /// What must be left before a message is begun, in bytes.
 #[derive(Clone, Copy, Debug)]
 struct Room {
@@ -125,18 +138,23 @@ struct Room {
 }
 
 impl Room {
-    /// `Err` when there is none for another message in a tenant's folder.
-    fn check(self, folder: &Path) -> io::Result<()> {
+    /// `Err` when there is none for another message in a tenant's folder. What the folder takes up
+    /// is counted from the last look on; deleted messages are seen at the next.
+    fn check(self, folder: &Path, taken: &mut Option<Taken>) -> io::Result<()> {
         let free = crate::net::free_bytes(folder)?;
         if free < self.free_min {
             let why = format!("only {free} bytes are free; {} must be", self.free_min);
             return Err(io::Error::new(io::ErrorKind::StorageFull, why));
         }
-        let files = fs::read_dir(folder)?.flatten();
-        let taken: u64 = files.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
-        if taken >= self.tenant_max {
+        let full = |taken: &Taken| taken.bytes >= self.tenant_max;
+        if taken.as_ref().is_none_or(|taken| full(taken) && taken.looked.elapsed() >= LOOK_AGAIN) {
+            let files = fs::read_dir(folder)?.flatten();
+            let bytes = files.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+            *taken = Some(Taken { bytes, looked: Instant::now() });
+        }
+        if let Some(Taken { bytes, .. }) = taken.as_ref().filter(|taken| full(taken)) {
             let why = format!(
-                "the tenant's messages take up {taken} bytes; {} is the most: delete some",
+                "the tenant's messages take up {bytes} bytes; {} is the most: delete some",
                 self.tenant_max
             );
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, why));
@@ -146,10 +164,15 @@ impl Room {
 }
 
 impl Wav {
-    fn create(folder: &Path, first: &Piece, room: Room) -> io::Result<Wav> {
+    fn create(
+        folder: &Path,
+        first: &Piece,
+        room: Room,
+        taken: &mut Option<Taken>,
+    ) -> io::Result<Wav> {
         let folder = folder.join(first.partition.0.to_string());
         fs::create_dir_all(&folder)?;
-        room.check(&folder)?;
+        room.check(&folder, taken)?;
         let path = folder.join(format!("{}.wav", first.recording.0));
         // Numbers never come again: what is there already is somebody's message.
         let file = File::options().write(true).create_new(true).open(&path)?;
@@ -211,6 +234,8 @@ struct Writer {
     failing: Sender<(LegRef, RecordingId)>,
     files: BTreeMap<(LegRef, RecordingId), Wav>,
     room: Room,
+    /// By tenant, as far as it was looked.
+    taken: BTreeMap<Partition, Option<Taken>>,
 }
 
 impl Writer {
@@ -237,10 +262,16 @@ impl Writer {
             Some(wav) => wav.append(&piece.samples),
             // Its file could not be made.
             None if !piece.samples.is_empty() => return,
-            None => Wav::create(&self.folder, piece, self.room).map(|wav| {
-                self.files.insert(key, wav);
-            }),
+            None => {
+                let taken = self.taken.entry(piece.partition).or_default();
+                Wav::create(&self.folder, piece, self.room, taken).map(|wav| {
+                    self.files.insert(key, wav);
+                })
+            }
         };
+        if let Some(Some(taken)) = self.taken.get_mut(&piece.partition) {
+            taken.bytes = taken.bytes.saturating_add(2 * piece.samples.len() as u64);
+        }
         if let Err(error) = written {
             tracing::error!(
                 %error,
@@ -296,7 +327,6 @@ impl Writer {
 mod tests {
     use super::*;
     use crate::runtime::{EngineHandle, Inbox};
-    use hotline_base::Partition;
 
     const LEG: LegRef = LegRef { worker: 0, leg: 4, generation: 1 };
     const ID: RecordingId = RecordingId(77);
@@ -312,6 +342,7 @@ mod tests {
             failing: crossbeam_channel::unbounded().0,
             files: BTreeMap::new(),
             room: Room { free_min: 0, tenant_max: u64::MAX },
+            taken: BTreeMap::new(),
         };
         (writer, inbox)
     }
@@ -398,6 +429,33 @@ mod tests {
             assert_eq!(failed.try_iter().count(), usize::from(expected_ms == 0));
             assert_eq!(folder.path().join("3/77.wav").exists(), expected_ms > 0);
         }
+    }
+
+    /// Each message looked through the whole folder, with the engine's letters behind it.
+    #[test]
+    fn what_a_tenants_messages_take_up_is_counted_on_and_not_looked_up_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut writer, _inbox) = writer(folder.path());
+        writer.room.tenant_max = 5_000;
+        let began = |writer: &mut Writer, recording| {
+            let first = Piece { recording: RecordingId(recording), ..piece(&[]) };
+            let said = Piece { samples: vec![7; 1600], ..first.clone() };
+            writer.write(&first);
+            writer.write(&said);
+            folder.path().join(format!("3/{recording}.wav")).exists()
+        };
+        assert!(began(&mut writer, 1));
+        // Unseen: the folder is not looked through again.
+        fs::write(folder.path().join("3/999.wav"), [0; 9_000]).unwrap();
+        assert!(began(&mut writer, 2));
+        assert!(!began(&mut writer, 3), "6,400 bytes were written");
+        for file in ["1.wav", "2.wav", "999.wav"] {
+            fs::remove_file(folder.path().join("3").join(file)).unwrap();
+        }
+        assert!(!began(&mut writer, 4), "counts as full for a while");
+        let looked = Instant::now().checked_sub(LOOK_AGAIN).unwrap();
+        writer.taken.get_mut(&Partition(3)).unwrap().as_mut().unwrap().looked = looked;
+        assert!(began(&mut writer, 5), "messages were deleted");
     }
 
     /// The disk fills up in the middle of a message: what is there is kept, the worker is told

@@ -37,7 +37,7 @@ const ORDERS_MAX: usize = 65_536;
 const ORDERS_PER_MS: usize = 512;
 /// Packets taken in one millisecond.
 const PACKETS_PER_MS: usize = 4_096;
-/// Pairs bound in one millisecond, about 30 µs each.
+/// Pairs tried to be bound in one millisecond, about 30 µs each.
 const BINDS_PER_MS: usize = 4;
 /// How long binding pauses when it has failed, in ms.
 const BIND_AGAIN_MS: u64 = 1_000;
@@ -340,12 +340,12 @@ impl<I: MediaIo + 'static> MediaThread<I> {
         }
     }
 
-    /// Binds up to `count` more pairs of the range and grants them; gives how many.
+    /// Tries to bind up to `count` more pairs of the range and grants those it gets; gives how many.
     fn bind(&mut self, count: usize) -> usize {
         let mut bound = Vec::new();
-        while bound.len() < count
-            && let Some(rtp) = self.next_pair
-        {
+        // Those that are taken cost as much: a whole range of them must not hold up the packets.
+        for _ in 0..count {
+            let Some(rtp) = self.next_pair else { break };
             let following = rtp
                 .checked_add(2 * self.settings.worker.1)
                 .filter(|next| *next < self.settings.ports.1);

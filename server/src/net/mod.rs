@@ -15,4 +15,4 @@ pub mod tcp;
 pub mod udp;
 
 pub use source::{Bind, ListenError, SocketSource};
-pub use sys::{free_bytes, keep_files_private, raise_descriptor_limit};
+pub use sys::{free_bytes, keep_files_private, may_write, raise_descriptor_limit};

@@ -212,6 +212,19 @@ pub fn keep_files_private() -> u32 {
     unsafe { libc::umask(0o077) }
 }
 
+/// Whether this user may make files in a directory.
+///
+/// # Errors
+/// Why not.
+pub fn may_write(directory: &Path) -> io::Result<()> {
+    let path = CString::new(directory.as_os_str().as_bytes())?;
+    // SAFETY: the path ends in a zero byte and is alive; the call only reads it.
+    match unsafe { libc::access(path.as_ptr(), libc::W_OK | libc::X_OK) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Bytes that this user may still write to the file system of a path.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 //! Owns: names that are allowed from outside, paths, and writing a file whole or not at all. Does
 //! not own: whether what is in it can be played ([`crate::audio`]).
 
+use crate::files::Readers;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -95,13 +96,8 @@ fn checked(name: &str) -> Result<(), BadName> {
 /// # Errors
 /// One line.
 pub fn write(to: &Path, bytes: &[u8]) -> Result<(), String> {
-    let say = |error: std::io::Error| format!("{}: {error}", to.display());
-    if let Some(parent) = to.parent() {
-        fs::create_dir_all(parent).map_err(say)?;
-    }
-    let partial = to.with_extension("partial");
-    fs::write(&partial, bytes).map_err(say)?;
-    fs::rename(&partial, to).map_err(say)
+    crate::files::write(to, bytes, Readers::Usual)
+        .map_err(|error| format!("{}: {error}", to.display()))
 }
 
 /// Takes a file away; `false`: there was none.

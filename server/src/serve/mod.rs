@@ -55,6 +55,10 @@ const RUNTIME_THREADS: usize = 2;
 /// Refreshed bindings that may wait for the projector; more are written at their next refresh.
 const REFRESHED_MAX: usize = 65_536;
 
+/// Threads for what blocks: each HTTP request of a flow may hold one with a look-up that a dead name
+/// server does not answer, and the API must still read its files.
+const BLOCKING_THREADS_MAX: usize = crate::effects::REQUESTS_MAX + 256;
+
 /// Longest the start waits for the first media ports, and how often it looks.
 const PORTS_TIME_MAX: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(1);
@@ -68,6 +72,7 @@ pub fn run(config: NodeConfig, file: Option<PathBuf>) -> Result<(), String> {
     crate::telemetry::start(config.log_format, &config.log_level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(RUNTIME_THREADS)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
         .thread_name("io")
         .enable_all()
         .build()

@@ -249,6 +249,45 @@ fn an_older_configuration_does_not_undo_a_newer_one() {
     fixture.stop(running);
 }
 
+/// What the framework refuses came as plain text, and faults of the disk as conflicts.
+#[test]
+fn whatever_is_refused_is_a_problem_with_a_code() {
+    let fixture = Fixture::new();
+    let running = fixture.start(1).unwrap();
+    let token = std::fs::read_to_string(fixture.dir.path().join("admin.token")).unwrap();
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let bearer = format!("Bearer {}", token.trim());
+    let url = |path: &str| format!("http://{}/api/v1/{path}", fixture.http);
+    let problem = |response: Result<ureq::http::Response<ureq::Body>, ureq::Error>| {
+        let mut response = response.unwrap();
+        let kind = response.headers()["content-type"].to_str().unwrap().to_string();
+        let body: serde_json::Value = response.body_mut().read_json().unwrap();
+        assert_eq!(kind, "application/problem+json", "{body}");
+        assert_eq!(body["status"], response.status().as_u16());
+        (response.status().as_u16(), body["code"].clone(), body["detail"].to_string())
+    };
+    let get = |path| problem(agent.get(url(path)).header("authorization", &bearer).call());
+    let post =
+        |body: &str| problem(agent.post(url("apply")).header("authorization", &bearer).send(body));
+    let (status, code, _) = get("messages/abc");
+    assert_eq!((status, code), (400, "invalid_request".into()));
+    let (status, code, _) = get("nothing");
+    assert_eq!((status, code), (404, "not_found".into()));
+    let (status, code, _) = post(&" ".repeat(17 << 20));
+    assert_eq!((status, code), (413, "body_too_large".into()));
+    let centre = crate::centres::demo().unwrap().centre.to_json();
+    for (directory, missing) in [("/nowhere", "/nowhere"), ("/", "/prompts/en/hello.wav")] {
+        let body = serde_json::json!({
+            "centre": centre, "directory": directory, "sounds": ["prompts/en/hello.wav"],
+        });
+        let (status, code, detail) = post(&body.to_string());
+        assert_eq!((status, code), (409, "apply_refused".into()), "{detail}");
+        assert!(detail.contains(&format!("{missing}: No such file")), "{detail}");
+    }
+    fixture.stop(running);
+}
+
 #[test]
 fn draining_is_seen_from_outside_and_new_calls_are_sent_elsewhere() {
     let fixture = Fixture::new();

@@ -211,6 +211,20 @@ impl Store {
     }
 }
 
+/// Throws a draft away, with what else is done.
+pub(super) async fn delete_draft(
+    transaction: &mut Transaction<'_, Sqlite>,
+    of: Partition,
+    name: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM flow_draft WHERE partition = ? AND name = ?")
+        .bind(i64::from(of.0))
+        .bind(name)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
 /// Makes these the flows in force; versions that are not known yet are added.
 pub(super) async fn write_flows(
     transaction: &mut Transaction<'_, Sqlite>,

@@ -163,6 +163,19 @@ impl Store {
         Ok(Store { pool: projected, lasting })
     }
 
+    /// Looks at a store that is there, without changing anything of it: the configuration version.
+    pub async fn look(url: &str) -> Result<u64, StoreError> {
+        let path = url.strip_prefix("sqlite:").unwrap_or(url);
+        let options = SqliteConnectOptions::new().filename(path).read_only(true);
+        let pool = SqlitePoolOptions::new().max_connections(1);
+        let pool = pool.connect_with(options.busy_timeout(LOCK_WAIT)).await;
+        let pool = pool.map_err(|error| StoreError::Open { url: url.into(), error })?;
+        let store = Store { lasting: pool.clone(), pool };
+        let version = store.version().await;
+        store.close().await;
+        version
+    }
+
     /// Closes it, so that nothing is left in its write-ahead log.
     pub async fn close(&self) {
         self.lasting.close().await;
@@ -254,7 +267,8 @@ impl Store {
     }
 
     /// Writes a tenant whole as the version after `expected`; a new one gets its partition in the
-    /// same transaction. Gives the partition and the version.
+    /// same transaction, and the draft that became a flow goes in it. Gives the partition and the
+    /// version.
     pub async fn commit_centre(
         &self,
         centre: &Centre,
@@ -262,6 +276,7 @@ impl Store {
         expected: u64,
         at: Wall,
         by: &str,
+        published: Option<&str>,
     ) -> Result<(Partition, u64), StoreError> {
         let mut transaction = self.begin_lasting().await?;
         let partition = partition_of(&mut transaction, centre.name()).await?;
@@ -302,6 +317,9 @@ impl Store {
             insert.build().execute(&mut *transaction).await?;
         }
         flows::write_flows(&mut transaction, partition, &centre.flows, at, by).await?;
+        if let Some(draft) = published {
+            flows::delete_draft(&mut transaction, partition, draft).await?;
+        }
         transaction.commit().await?;
         Ok((partition, version))
     }

@@ -24,7 +24,7 @@ fn a_tenant_is_there_whole_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
     runtime().block_on(async {
         let store = store(&dir).await;
-        let stale = store.commit_centre(&centre("a"), "", 7, Wall(0), "apply").await;
+        let stale = store.commit_centre(&centre("a"), "", 7, Wall(0), "apply", None).await;
         assert!(matches!(stale, Err(StoreError::MovedOn { expected: 7, found: 0 })));
         let left = sqlx::query("SELECT * FROM tenant").fetch_all(&store.pool).await.unwrap();
         assert!(left.is_empty(), "a commit that was refused leaves nothing");
@@ -33,9 +33,9 @@ fn a_tenant_is_there_whole_or_not_at_all() {
             .await
             .unwrap();
         assert!(store.centres().await.unwrap().is_empty());
-        let done = store.commit_centre(&centre("a"), "", 0, Wall(0), "apply").await.unwrap();
+        let done = store.commit_centre(&centre("a"), "", 0, Wall(0), "apply", None).await.unwrap();
         assert_eq!(done, (Partition(1), 1), "its partition is its own for life");
-        let done = store.commit_centre(&centre("b"), "", 1, Wall(0), "apply").await.unwrap();
+        let done = store.commit_centre(&centre("b"), "", 1, Wall(0), "apply", None).await.unwrap();
         assert_eq!(done, (Partition(2), 2));
         assert_eq!(store.centres().await.unwrap().len(), 2);
     });
@@ -163,5 +163,27 @@ fn what_nothing_else_knows_is_on_disk_when_it_is_committed() {
         assert_eq!(store.next_epoch(0).await.unwrap(), 2);
         assert_eq!(store.next_epoch(7).await.unwrap(), 8, "the journal has seen 7");
         assert_eq!(store.next_epoch(7).await.unwrap(), 9);
+    });
+}
+
+/// `doctor` brought the schema of a live store up to date.
+#[test]
+fn a_look_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("test.db");
+    let url = format!("sqlite:{}", path.display());
+    runtime().block_on(async {
+        assert!(Store::look(&url).await.is_err());
+        assert!(!path.exists(), "none is made");
+        let store = store(&dir).await;
+        store.commit_centre(&centre("a"), "", 0, Wall(0), "apply", None).await.unwrap();
+        assert_eq!(Store::look(&url).await.unwrap(), 1, "beside who writes");
+        sqlx::query("DROP TABLE flow_draft").execute(&store.pool).await.unwrap();
+        store.close().await;
+        assert_eq!(Store::look(&url).await.unwrap(), 1);
+        let options = SqliteConnectOptions::new().filename(&path);
+        let pool = SqlitePoolOptions::new().connect_with(options).await.unwrap();
+        let row = sqlx::query("SELECT count(*) FROM sqlite_master WHERE name = 'flow_draft'");
+        assert_eq!(row.fetch_one(&pool).await.unwrap().get::<i64, _>(0), 0, "nothing was made");
     });
 }

@@ -22,7 +22,7 @@ use super::{Step, Why};
 use crate::checkpoint::Point;
 use crate::event::EventKind;
 use effects::Pending;
-pub(crate) use effects::Recording;
+pub(crate) use effects::{Recording, Unwritten};
 pub(crate) use exits::failure_of;
 use hotline_base::calendar::TimeZone;
 use hotline_base::{Mono, TimerId};

@@ -61,9 +61,10 @@ use arrival::Arrival;
 use call::{Call, State};
 use compact_str::CompactString;
 use ending::Ending;
+use flow::Unwritten;
 use hotline_base::{Epoch, Mono, Partition, TimerWheel};
 use hotline_ivr::run::io::Failure;
-use hotline_media::command::{Event as MediaEvent, LegRef};
+use hotline_media::command::{Event as MediaEvent, LegRef, RecordingId};
 use hotline_routing::{
     AgentRef, CallRef, Input as Routed, Output as RoutingOutput, QueueRef, Refusal, Request,
 };
@@ -137,6 +138,8 @@ pub(crate) struct Index {
     timers: TimerWheel<(u32, Why)>,
     /// The number given to a recording last.
     last_recording: u32,
+    /// Recordings of calls that are over whose end was not told yet.
+    unwritten: BTreeMap<RecordingId, Unwritten>,
     /// Languages that callers are remembered to speak.
     languages: Languages,
     /// Notices that were given since the configuration last changed, and need no repetition.
@@ -606,6 +609,12 @@ impl Calls {
 
     /// A media worker reports about a leg.
     pub(crate) fn media(&mut self, cx: &mut Context<'_>, event: MediaEvent) {
+        if let MediaEvent::Recorded { recording, duration_ms, .. } = &event
+            && let Some(unwritten) = self.index.unwritten.remove(recording)
+        {
+            unwritten.write(cx, *recording, *duration_ms);
+            return;
+        }
         // Legs of offers that came to nothing are not listened to any more.
         let Some(&(serial, side)) = event.leg().and_then(|leg| self.index.media.get(&leg)) else {
             return;

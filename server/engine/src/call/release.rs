@@ -199,6 +199,7 @@ impl Call {
         }
         self.state = State::Over;
         self.drop_flow(step);
+        self.leave_recordings(step);
         if let Some(timer) = self.timer.take() {
             step.index.timers.cancel(timer);
         }

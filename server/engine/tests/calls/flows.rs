@@ -555,3 +555,52 @@ fn a_caller_is_remembered_to_speak_a_language() {
         speaks_spanish(&mut w, yes);
     }
 }
+
+/// The disk took longer than the record waits: the file was there, and nobody heard of it.
+#[test]
+fn a_message_that_is_written_after_its_call_is_over_is_a_message() {
+    for (said_ms, kept) in [(7_000, 1), (1_000, 0)] {
+        let mut w = World::new(centre_with(&[("main", MAILBOX)]));
+        w.worker.slow_disk = true;
+        let mut caller = call(&mut w, "123459");
+        caller.answered(&mut w);
+        w.run(PROMPT + 200 + said_ms);
+        caller.bye(&mut w);
+        w.run(15_000);
+        assert_eq!((w.records().len(), messages(&w).len()), (1, 0), "the record waits no longer");
+        w.disk_has_written();
+        assert_eq!(messages(&w).len(), kept);
+        w.quiet();
+    }
+}
+
+/// A long text said digit by digit had more pieces than a play might have: nothing was heard.
+#[test]
+fn as_much_as_a_node_can_say_is_said() {
+    const LONG: &str = r#"
+start = "say"
+[variables]
+text = { type = "text", value = "TEXT" }
+[node.say]
+kind = "play"
+say = [SAY]
+next = "end"
+[node.end]
+kind = "end"
+"#;
+    for (pieces, heard) in [(3, 96), (32, 1_024)] {
+        let say = vec!["{ digits = \"text\" }"; pieces].join(", ");
+        let text = LONG.replace("TEXT", &"7".repeat(32)).replace("SAY", &say);
+        let mut centre = centre_with(&[("main", &text)]);
+        let prompts = centre.prompts.entry("en".into()).or_default();
+        let asset = AssetId(FIRST_PROMPT.0 + 5_000);
+        prompts.insert("digit_7".into(), Prompt { asset, duration_ms: 500 });
+        let mut w = World::new(centre);
+        let mut caller = call(&mut w, "123459");
+        caller.answered(&mut w);
+        assert_eq!(w.hears(w.legs()[0]).unwrap().len(), heard);
+        assert!(heard <= hotline_media::worker::ITEMS_MAX);
+        caller.bye(&mut w);
+        w.quiet();
+    }
+}

@@ -348,7 +348,8 @@ fn two_hundred_flows_that_lead_to_each_other_end() {
     let mut w = World::new(centre_with(&flows));
     let mut caller = call(&mut w, "123459");
     caller.answered(&mut w);
-    w.run(PROMPT);
+    // It pauses on its way.
+    w.run(1_000 + PROMPT);
     caller.hung_up(&mut w);
     let record = w.record();
     assert_eq!(record.reason, Some(ReleaseReason::FlowFault));
@@ -370,7 +371,8 @@ next = "ask"
     let mut w = World::new(centre_with(&[("main", asks)]));
     let mut caller = call(&mut w, "123459");
     caller.answered(&mut w);
-    w.run(PROMPT);
+    // It pauses on its way.
+    w.run(1_000 + PROMPT);
     caller.hung_up(&mut w);
     assert_eq!(w.record().reason, Some(ReleaseReason::FlowFault));
 }

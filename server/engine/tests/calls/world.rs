@@ -55,7 +55,7 @@ pub struct World {
     pub notices: Vec<String>,
     /// What was asked for outside, and within which time.
     pub effects: Vec<(EffectId, Effect, Duration)>,
-    worker: Worker,
+    pub worker: Worker,
     branches: u32,
     requests: u64,
     replies: BTreeMap<u64, Result<Reply, hotline_engine::input::Refusal>>,
@@ -64,7 +64,7 @@ pub struct World {
 
 /// A media worker without sockets.
 #[derive(Default)]
-struct Worker {
+pub struct Worker {
     playing: BTreeMap<LegRef, PlayId>,
     due: BTreeMap<(u64, LegRef, PlayId), ()>,
     open: BTreeMap<LegRef, PortGrant>,
@@ -73,6 +73,9 @@ struct Worker {
     reports: VecDeque<MediaEvent>,
     /// Closes are not reported: the worker is gone.
     pub mute: bool,
+    /// What was recorded is not on the disk yet: its end is told later.
+    pub slow_disk: bool,
+    unwritten: Vec<MediaEvent>,
 }
 
 impl Worker {
@@ -80,7 +83,15 @@ impl Worker {
         if let Some((recording, since_ms)) = self.recording.remove(&leg) {
             let duration_ms = (now_ms - since_ms) as u32;
             let event = MediaEvent::Recorded { leg, recording, duration_ms, reason };
-            self.reports.push_back(event);
+            self.report_behind_disk(event);
+        }
+    }
+
+    /// What a recorded leg tells comes behind what was recorded.
+    fn report_behind_disk(&mut self, event: MediaEvent) {
+        match self.slow_disk {
+            true => self.unwritten.push(event),
+            false => self.reports.push_back(event),
         }
     }
 }
@@ -336,8 +347,8 @@ impl World {
                 let port = worker.open.remove(&leg).expect("an open leg is closed");
                 if !worker.mute {
                     let statistics = LegStatistics { packets_sent: 5, ..Default::default() };
-                    worker.reports.push_back(MediaEvent::Closed { leg, statistics });
-                    worker.reports.push_back(MediaEvent::Granted { ports: vec![port] });
+                    worker.report_behind_disk(MediaEvent::Closed { leg, statistics });
+                    worker.report_behind_disk(MediaEvent::Granted { ports: vec![port] });
                 }
             }
             _ => {}
@@ -573,6 +584,14 @@ impl World {
     /// The running recording of a leg ends.
     pub fn recorded(&mut self, leg: LegRef, reason: RecordEnd) {
         self.worker.recorded(leg, self.mono_ms, reason);
+        self.handle(Input::Tick);
+    }
+
+    /// The disk has written what was recorded.
+    pub fn disk_has_written(&mut self) {
+        self.worker.slow_disk = false;
+        let written = std::mem::take(&mut self.worker.unwritten);
+        self.worker.reports.extend(written);
         self.handle(Input::Tick);
     }
 

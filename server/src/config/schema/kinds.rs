@@ -312,7 +312,13 @@ const SINGLE_PHONE: &[Field] = &[
 ];
 
 const SOFTPHONE: &[Field] = &[
-    must("number", Rule::Check(is_softphone_number, "1–32 of A-Z, a-z, 0-9, '-', '_' and '.'")),
+    must(
+        "number",
+        Rule::Check(
+            is_softphone_number,
+            "1–32 of A-Z, a-z, 0-9, '-', '_' and '.', which is not \"flow\", begins with no '.' and ends with no \".pin\"",
+        ),
+    ),
     must(
         "password",
         Rule::Check(

@@ -51,9 +51,13 @@ pub fn is_distribution(node: &Node) -> bool {
     matches!(node.text(), Some("longest_idle" | "most_skilled" | "round_robin" | "linear"))
 }
 
+/// The name of the file that keeps a generated password as well: none that another file has.
 pub fn is_softphone_number(node: &Node) -> bool {
     node.text().is_some_and(|text| {
         (1..=32).contains(&text.len())
+            && !text.starts_with('.')
+            && !text.ends_with(".pin")
+            && text != "flow"
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     })
 }

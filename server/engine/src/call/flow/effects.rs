@@ -7,8 +7,10 @@
 use super::super::Step;
 use super::super::call::Call;
 use super::{Place, Running};
+use crate::context::Context;
 use crate::effect::{Effect as Outside, EffectDone, EffectId};
 use crate::event::EventKind;
+use crate::id::CallId;
 use crate::input::Output;
 use crate::sign_in::{Attempt, Try};
 use hotline_base::{Mono, Redacted};
@@ -16,6 +18,9 @@ use hotline_ivr::run::io::{Done, Effect, Input, QueueStatus};
 use hotline_media::command::{Command, RecordEnd, RecordingId};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Recordings of calls that are over whose end may be awaited; the oldest are given up.
+const UNWRITTEN_MAX: usize = 1_000;
 
 /// How much longer than its longest a recording may take until it is over.
 const RECORD_SLACK: Duration = Duration::from_secs(10);
@@ -52,6 +57,28 @@ pub(crate) struct Recording {
     min_s: u32,
     silence_s: u32,
     stop_on: String,
+}
+
+/// A recording whose end is told when its call may be over.
+#[derive(Debug)]
+pub(crate) struct Unwritten {
+    call: CallId,
+    mailbox: String,
+    min_s: u32,
+    caller: Redacted<String>,
+}
+
+impl Unwritten {
+    /// The recording is complete: it is a message unless it is too short. Whether it is kept.
+    pub fn write(self, cx: &mut Context<'_>, id: RecordingId, duration_ms: u32) -> bool {
+        let Unwritten { call, mailbox, min_s, caller } = self;
+        let kept = duration_ms > 0 && duration_ms >= min_s.saturating_mul(1_000);
+        if kept {
+            let recording = id.0;
+            cx.journal(EventKind::MessageLeft { call, mailbox, recording, duration_ms, caller });
+        }
+        kept
+    }
 }
 
 impl Pending {
@@ -213,27 +240,35 @@ impl Call {
             self.stopped_by = Some((digit, step.cx.now.mono));
         }
         let failed = reason == RecordEnd::Failed && duration_ms == 0;
-        let kept = duration_ms > 0 && duration_ms >= recording.min_s.saturating_mul(1_000);
-        if kept {
-            let caller = self.presented.clone().unwrap_or_default();
-            step.cx.journal(EventKind::MessageLeft {
-                call: self.id,
-                mailbox: recording.mailbox,
-                recording: id.0,
-                duration_ms,
-                caller: Redacted::new(caller),
-            });
-        }
+        let effect = recording.effect;
+        let kept = self.unwritten(recording).write(step.cx, id, duration_ms);
         let done = match (failed, kept) {
             (true, _) => Done::Failed("what was said could not be kept".to_owned()),
             (false, true) => Done::Recorded { ms: duration_ms },
             (false, false) => Done::Recorded { ms: 0 },
         };
-        let effect = recording.effect;
         if self.flow.as_mut().is_some_and(|flow| flow.effects.remove(&effect).is_some()) {
             self.feed(step, Input::Done { effect, done });
         }
         self.finish_if_told(step);
+    }
+
+    fn unwritten(&self, recording: Recording) -> Unwritten {
+        let Recording { mailbox, min_s, .. } = recording;
+        let caller = Redacted::new(self.presented.clone().unwrap_or_default());
+        Unwritten { call: self.id, mailbox, min_s, caller }
+    }
+
+    /// The call ends before the last words of its recordings are on a slow disk: they are messages
+    /// all the same.
+    pub fn leave_recordings(&mut self, step: &mut Step<'_, '_>) {
+        for (id, recording) in std::mem::take(&mut self.recordings) {
+            let unwritten = self.unwritten(recording);
+            step.index.unwritten.insert(id, unwritten);
+            if step.index.unwritten.len() > UNWRITTEN_MAX {
+                step.index.unwritten.pop_first();
+            }
+        }
     }
 
     /// A digit, pressed so long until now, that ends a recording, or has: it is spent.

@@ -13,6 +13,7 @@ use crate::config::{AGENT_BEEP, WAIT_TONE};
 use hotline_base::Mono;
 use hotline_ivr::run::io::{Input, Sound};
 use hotline_media::command::{PlayEnd, PlayId, PlayItem};
+use hotline_media::worker::ITEMS_MAX;
 use hotline_routing::config::AnswerSupervision;
 use std::time::Duration;
 
@@ -65,7 +66,7 @@ impl Call {
         if flow.place == Place::HungUp {
             return flow.at_once.push_back(Input::PlayEnded { play });
         }
-        let (items, duration) = self.items(step, sounds);
+        let (items, duration) = self.items(step, &flow.name, sounds);
         self.be_heard(step);
         flow.saying = Some(self.start_saying(step, Said::Play(play), items, duration, repeat));
     }
@@ -111,10 +112,20 @@ impl Call {
     }
 
     /// The pieces of what is said, and how long they are together. What is missing is left out.
-    fn items(&self, step: &mut Step<'_, '_>, sounds: &[Sound]) -> (Vec<PlayItem>, Duration) {
-        let mut items = Vec::with_capacity(sounds.len());
+    fn items(
+        &self,
+        step: &mut Step<'_, '_>,
+        name: &str,
+        sounds: &[Sound],
+    ) -> (Vec<PlayItem>, Duration) {
+        let mut items = Vec::with_capacity(sounds.len().min(ITEMS_MAX));
         let mut length_ms = 0u64;
         for sound in sounds {
+            if items.len() == ITEMS_MAX {
+                let what = "more than can be said in one go: the rest was left out";
+                step.notice_once(format!("flow {name:?} says {what}"));
+                break;
+            }
             let (item, ms) = match sound {
                 Sound::Prompt { language, name } => match step.cx.config.prompt(language, name) {
                     Some(prompt) => (PlayItem::Asset(prompt.asset), prompt.duration_ms),
