@@ -23,8 +23,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -81,8 +81,33 @@ pub struct MediaMetrics {
 #[derive(Debug)]
 enum Order {
     Command(u16, Command),
-    Library(Arc<Library>),
     Stop,
+}
+
+/// The newest library that a worker has not taken yet. It is no order: however many orders wait,
+/// there is room for it, and a newer one takes its place.
+#[derive(Debug, Default)]
+struct NewLibrary {
+    is_there: AtomicBool,
+    library: Mutex<Option<Arc<Library>>>,
+}
+
+impl NewLibrary {
+    fn put(&self, library: &Arc<Library>) {
+        *self.library.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(library));
+        self.is_there.store(true, Ordering::SeqCst);
+    }
+
+    fn take(&self) -> Option<Arc<Library>> {
+        if !self.is_there() || !self.is_there.swap(false, Ordering::SeqCst) {
+            return None;
+        }
+        self.library.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn is_there(&self) -> bool {
+        self.is_there.load(Ordering::SeqCst)
+    }
 }
 
 /// Why a command was not posted.
@@ -105,6 +130,7 @@ struct Way {
     sender: Sender<Order>,
     waker: Arc<mio::Waker>,
     awake: Arc<AtomicBool>,
+    library: Arc<NewLibrary>,
     metrics: Arc<MediaMetrics>,
 }
 
@@ -124,12 +150,12 @@ impl MediaWorkers {
         })
     }
 
-    /// Gives all workers another library.
+    /// Gives all workers another library. Commands posted afterwards find it in force, however
+    /// busy a worker is.
     pub fn set_library(&self, library: &Arc<Library>) {
         for way in self.workers.iter() {
-            if way.post(Order::Library(Arc::clone(library))).is_err() {
-                tracing::error!("a media worker is too busy to take new prompts");
-            }
+            way.library.put(library);
+            way.wake();
         }
     }
 
@@ -154,12 +180,16 @@ impl Way {
             TrySendError::Full(order) => Some(order),
             TrySendError::Disconnected(_) => None,
         });
+        self.wake();
+        posted
+    }
+
+    fn wake(&self) {
         if !self.awake.swap(true, Ordering::SeqCst)
             && let Err(error) = self.waker.wake()
         {
             tracing::error!(%error, "a media worker cannot be woken");
         }
-        posted
     }
 }
 
@@ -170,6 +200,7 @@ pub struct MediaThread<I> {
     io: I,
     orders: Receiver<Order>,
     awake: Arc<AtomicBool>,
+    library: Arc<NewLibrary>,
     engines: Engines,
     grants: Grants,
     recorder: Recorder,
@@ -206,6 +237,7 @@ impl<I: MediaIo + 'static> MediaThread<I> {
             let (sender, orders) = crossbeam_channel::bounded(ORDERS_MAX);
             let (awake, metrics) =
                 (Arc::new(AtomicBool::new(true)), Arc::new(MediaMetrics::default()));
+            let new_library = Arc::new(NewLibrary::default());
             let (recorder, writing) = Recorder::start(
                 format!("messages-{number}"),
                 settings.messages.clone(),
@@ -218,6 +250,7 @@ impl<I: MediaIo + 'static> MediaThread<I> {
                 io,
                 orders,
                 awake: Arc::clone(&awake),
+                library: Arc::clone(&new_library),
                 engines: engines.clone(),
                 grants: Grants::new(engines.count()),
                 recorder,
@@ -236,7 +269,7 @@ impl<I: MediaIo + 'static> MediaThread<I> {
                     "no port pair of the range is free",
                 ));
             }
-            ways.push(Way { sender, waker, awake, metrics });
+            ways.push(Way { sender, waker, awake, library: new_library, metrics });
             let name = format!("media-{number}");
             threads.push(std::thread::Builder::new().name(name).spawn(move || thread.run())?);
         }
@@ -271,7 +304,7 @@ impl<I: MediaIo + 'static> MediaThread<I> {
     /// lowering.
     fn sleep(&mut self) {
         self.awake.store(false, Ordering::SeqCst);
-        if self.orders.is_empty() {
+        if self.orders.is_empty() && !self.library.is_there() {
             self.io.wait(self.bind_again.map(|_| Duration::from_millis(BIND_AGAIN_MS)));
         }
         self.awake.store(true, Ordering::SeqCst);
@@ -284,7 +317,12 @@ impl<I: MediaIo + 'static> MediaThread<I> {
 
     fn millisecond(&mut self, now: Now) {
         for _ in 0..ORDERS_PER_MS {
-            let Ok(order) = self.orders.try_recv() else { break };
+            let order = self.orders.try_recv();
+            // Looked for behind the order, which may need it.
+            if let Some(library) = self.library.take() {
+                self.worker.set_library(library);
+            }
+            let Ok(order) = order else { break };
             self.obey(now, order);
         }
         for _ in 0..PACKETS_PER_MS {
@@ -335,7 +373,6 @@ impl<I: MediaIo + 'static> MediaThread<I> {
                 }
                 self.worker.handle(now, command, &mut self.io);
             }
-            Order::Library(library) => self.worker.set_library(library),
             Order::Stop => self.stopping = true,
         }
     }
@@ -447,4 +484,33 @@ impl<I: MediaIo + 'static> MediaThread<I> {
 
 fn ms_of(at: Mono) -> u64 {
     at.as_ms()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hotline_media::command::AssetId;
+
+    /// New prompts came while a worker's orders had no room: it went on with the old ones for ever.
+    #[test]
+    fn a_worker_without_room_for_orders_gets_the_newest_library_all_the_same() {
+        let (sender, _orders) = crossbeam_channel::bounded(1);
+        let poll = mio::Poll::new().unwrap();
+        let waker = Arc::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        let library = Arc::new(NewLibrary::default());
+        let (awake, metrics) = (Arc::default(), Arc::default());
+        let way = Way { sender, waker, awake, library: Arc::clone(&library), metrics };
+        let workers = MediaWorkers { workers: [way].into() };
+        let close = Command::Close { leg: LegRef { worker: 0, leg: 0, generation: 1 } };
+        workers.post(0, close.clone()).unwrap();
+        assert!(matches!(workers.post(0, close), Err(Unposted::Full(_))));
+        for prompts in 1..=2 {
+            let mut newest = Library::default();
+            (0..prompts).for_each(|id| newest.insert(AssetId(id), &[0; 160]).unwrap());
+            workers.set_library(&Arc::new(newest));
+        }
+        let taken = library.take().unwrap();
+        assert!(taken.get(AssetId(1)).is_some(), "the newest");
+        assert!(library.take().is_none(), "once");
+    }
 }
