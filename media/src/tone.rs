@@ -50,11 +50,22 @@ pub fn beep() -> Vec<i16> {
 /// The wait tone played where no prompt is given: two soft notes a fifth apart, each swelling and
 /// fading, every four seconds; repeats seamlessly.
 pub fn wait_tone() -> Vec<i16> {
-    let note = |hz: f64, ms: u32| shaped(&[hz, hz * 2.0], -24.0, ms, samples_in(ms) / 2);
-    let mut samples = note(440.0, 900);
+    two_notes([440.0, 659.25], -24.0, 1800)
+}
+
+/// What an agent hears who holds the line between calls: the wait tone's notes an octave lower,
+/// quieter, every ten seconds; repeats seamlessly. A line that is alive and disturbs nobody.
+pub fn line_tone() -> Vec<i16> {
+    two_notes([220.0, 329.63], -36.0, 7800)
+}
+
+/// Two notes, each swelling and fading, then a pause.
+fn two_notes(hz: [f64; 2], level_dbm0: f64, pause_ms: u32) -> Vec<i16> {
+    let note = |hz: f64, ms: u32| shaped(&[hz, hz * 2.0], level_dbm0, ms, samples_in(ms) / 2);
+    let mut samples = note(hz[0], 900);
     samples.extend(silence(100));
-    samples.extend(note(659.25, 1200));
-    samples.extend(silence(1800));
+    samples.extend(note(hz[1], 1200));
+    samples.extend(silence(pause_ms));
     samples
 }
 

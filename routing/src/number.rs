@@ -12,6 +12,14 @@ pub const NUMBER_MAX: usize = 40;
 /// Most characters of a dialled number as it came, separators and parameters included.
 pub const DIALLED_MAX: usize = 256;
 
+/// Emergency numbers of the world's numbering plans: whoever may call nothing else may call these.
+const EMERGENCY_NUMBERS: &[&str] = &["000", "110", "112", "119", "120", "911", "999"];
+
+/// Whether a number calls for help.
+pub fn is_emergency(number: &str) -> bool {
+    EMERGENCY_NUMBERS.contains(&number)
+}
+
 /// How dialled numbers are normalised; a trunk has its own, the tenant's serve for the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

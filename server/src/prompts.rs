@@ -13,7 +13,7 @@ use crate::audio;
 use crate::config::build::Prompts;
 use crate::config::flows;
 use hotline_base::Partition;
-use hotline_engine::config::{AGENT_BEEP, Prompt, WAIT_TONE};
+use hotline_engine::config::{AGENT_BEEP, LINE_TONE, Prompt, WAIT_TONE};
 use hotline_media::asset::Library;
 use hotline_media::tone;
 use include_dir::{Dir, include_dir};
@@ -96,9 +96,10 @@ impl Catalogue {
     /// each tenant. Only files that have changed are read; they get new asset numbers.
     pub fn load(&mut self, dir: Option<&Path>, tenants: &[TenantDir]) -> LoadedPrompts {
         let mut library = Library::new();
-        // The two synthesised assets are shorter than any limit.
+        // The three synthesised assets are shorter than any limit.
         let _ = library.insert(WAIT_TONE, &tone::wait_tone());
         let _ = library.insert(AGENT_BEEP, &tone::beep());
+        let _ = library.insert(LINE_TONE, &tone::line_tone());
         let (mut broken, mut of_tenants) = (Vec::new(), BTreeMap::new());
         self.shelf.begin();
         let mut shared = self.standard(&mut broken);

@@ -196,7 +196,7 @@ fn rung_baresip_takes_three_calls_consults_transfers_and_ends_its_wrap_up_by_cal
         stage.ear.forget();
         let mut customer = customer(&stage.server);
         stage.mobile.answer(s(0));
-        stage.ear.until_heard("en", "press_one_to_accept");
+        stage.ear.until_heard("en", "to_accept_press");
         assert_eq!(stage.server.api().agent_state("1001"), "offered", "it may be a machine");
         stage.mobile.press("1");
         stage.both_talk(&mut customer);

@@ -85,7 +85,7 @@ fn an_agent_is_rung_and_only_the_key_connects() {
         assert!(uri.starts_with(&format!("sip:{MOBILE}@")), "{uri}");
         let from = ring.invite.header("From");
         assert!(from.contains(SHOWN) && !from.contains("15550042"), "{from}");
-        stage.until_said(&stage.line, "press_one_to_accept");
+        stage.until_said(&stage.line, "to_accept_press");
         assert_eq!(api.agent_state("1001"), "offered", "it may be a machine");
         assert!(!hears(&stage.near, f64::from(AGENT_HZ)));
         stage.line.press("1", EVENTS);

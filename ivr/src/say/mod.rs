@@ -67,7 +67,8 @@ pub enum Counted {
     Things,
 }
 
-/// The standard prompts that are whole sentences; each language has all of them besides its
+/// The standard prompts that are whole sentences, and the names of two queues that most centres
+/// have; each language has all of them besides its
 /// [`units`].
 pub const SENTENCES: &[Unit] = &[
     "agents_available",
@@ -90,9 +91,10 @@ pub const SENTENCES: &[Unit] = &[
     "no_match",
     "not_possible",
     "on_hold",
-    "press_one_to_accept",
+    "pound_key",
     "queue_full",
     "resumed",
+    "sales",
     "sign_in_employee_id",
     "sign_in_locked",
     "sign_in_mode",
@@ -100,11 +102,14 @@ pub const SENTENCES: &[Unit] = &[
     "sign_in_wrong",
     "signed_in",
     "signed_out",
+    "star_key",
     "state_busy",
     "state_idle",
     "state_rest",
     "state_talking",
     "state_wrap_up",
+    "support",
+    "to_accept_press",
     "transfer_done",
     "transfer_failed",
     "unknown_number",

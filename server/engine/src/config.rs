@@ -145,6 +145,8 @@ pub struct Prompt {
 pub const WAIT_TONE: AssetId = AssetId(0);
 /// Asset of the short tone an agent hears while its employee ID is read: always there.
 pub const AGENT_BEEP: AssetId = AssetId(1);
+/// Asset of the quiet music of a held line: always there.
+pub const LINE_TONE: AssetId = AssetId(2);
 /// The first asset number of prompts.
 pub const FIRST_PROMPT: AssetId = AssetId(16);
 

@@ -265,6 +265,17 @@ fn single_phone_agents_need_a_pin_a_way_in_and_a_way_out() {
          centre.toml:33: agent \"1001\": single_phone = { enabled = true }; allowed only with a trunk that \
          has a target"
     );
+    let targets = |good: &str| {
+        let trunk = |name: &str| {
+            format!("[[trunk]]\nname = \"{name}\"\npeers = [\"::1\"]\ntarget = \"[::1]:5060\"\n")
+        };
+        good.replace("employee_id = \"1001\"", agent) + &trunk("a") + &trunk("b")
+    };
+    let text = wrong(targets);
+    assert!(
+        text.contains("tenant \"acme\": single_phone.trunk is missing; the trunk that mobiles are called by, one of a, b"),
+        "{text}"
+    );
     let short = agent.replace("20394857", "039");
     let text = wrong(|good| good.replace("employee_id = \"1001\"", &short));
     assert!(text.contains("single_phone.pin = [redacted]; allowed"), "{text}");

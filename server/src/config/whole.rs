@@ -10,12 +10,10 @@ use super::build;
 use super::centre::{Centre, Places};
 use super::fault::Fault;
 use hotline_ivr::schedule::{WorkingTime, Written};
+use hotline_routing::number::is_emergency;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Numbers that reach the police, the fire brigade, an ambulance somewhere.
-const EMERGENCY_NUMBERS: &[&str] = &["000", "110", "112", "119", "120", "911", "999"];
 
 /// What was found.
 pub(super) struct Found<'a> {
@@ -179,7 +177,7 @@ impl Found<'_> {
         }
         for kind in ["access_code", "agent"] {
             let names: Vec<&str> = self.centre.of_kind(kind).map(|(name, _)| name).collect();
-            for name in names.into_iter().filter(|name| EMERGENCY_NUMBERS.contains(name)) {
+            for name in names.into_iter().filter(|name| is_emergency(name)) {
                 let field = if kind == "agent" { "employee_id" } else { "code" };
                 let allowed = "a number that is no emergency number anywhere".into();
                 self.warning(kind, name, field, format!("{name:?}"), allowed);
@@ -205,7 +203,7 @@ impl Found<'_> {
                 id == code || number.and_then(Json::as_str) == Some(code)
             });
             let clash = codes.contains(code) || routes.contains_key(code) || phones;
-            if clash || EMERGENCY_NUMBERS.contains(&code) {
+            if clash || is_emergency(code) {
                 let allowed = "a code that is no other number of the tenant".into();
                 self.warning("tenant", tenant, &field, value, allowed);
             }

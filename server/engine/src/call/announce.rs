@@ -6,7 +6,7 @@
 //! the call goes on and the operator learns of it.
 
 use crate::config::{AGENT_BEEP, TenantConfig, WAIT_TONE};
-use hotline_ivr::say;
+use hotline_ivr::say::{self, Say};
 use hotline_media::command::{AssetId, PlayItem};
 use hotline_media::tone;
 use hotline_routing::OverflowWhy;
@@ -107,7 +107,13 @@ impl Announcement {
     /// The same for one who must say that it is there: which key accepts, and a pause to press it.
     pub fn to_accept(config: &TenantConfig, language: &str, queue: Option<&str>) -> Announcement {
         let mut announcement = Announcement::call_for(config, language, queue);
-        announcement.add(config, language, "press_one_to_accept");
+        announcement.add(config, language, "to_accept_press");
+        let key = match config.single_phone.confirm_digit {
+            '*' => vec!["star_key"],
+            '#' => vec!["pound_key"],
+            digit => say::say(language, Say::Digits(digit.encode_utf8(&mut [0; 4]))),
+        };
+        key.into_iter().for_each(|unit| announcement.add(config, language, unit));
         announcement.items.push(PlayItem::Silence(ACCEPT_PAUSE_MS));
         announcement
     }
@@ -180,5 +186,41 @@ fn named_tone(config: &TenantConfig, name: &str) -> Tone {
     match config.tones.get(name) {
         Some(tone) => Tone { asset: tone.asset, missing: None },
         None => Tone { asset: WAIT_TONE, missing: Some(name.to_owned()) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{FIRST_PROMPT, Prompt};
+
+    /// The announcement told everybody to press 1; who had another confirmation digit and obeyed
+    /// had rejected the call.
+    #[test]
+    fn the_key_that_accepts_is_the_one_that_is_named() {
+        let mut config = TenantConfig::default();
+        let names = [
+            "call_for",
+            "support",
+            "to_accept_press",
+            "digit_1",
+            "digit_7",
+            "star_key",
+            "pound_key",
+        ];
+        let prompts = config.prompts.entry("en".to_owned()).or_default();
+        for (name, number) in names.into_iter().zip(FIRST_PROMPT.0..) {
+            prompts.insert(name.into(), Prompt { asset: AssetId(number), duration_ms: 100 });
+        }
+        for (digit, named) in
+            [('1', "digit_1"), ('7', "digit_7"), ('*', "star_key"), ('#', "pound_key")]
+        {
+            config.single_phone.confirm_digit = digit;
+            let asked = Announcement::to_accept(&config, "en", Some("support"));
+            let asset = |name: &str| PlayItem::Asset(config.prompts["en"][name].asset);
+            let expected = ["call_for", "support", "to_accept_press", named].map(asset);
+            assert_eq!(asked.items[0], PlayItem::Asset(AGENT_BEEP));
+            assert_eq!(asked.items[1..5], expected, "{digit}");
+        }
     }
 }

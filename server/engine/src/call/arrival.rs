@@ -24,7 +24,7 @@ use hotline_base::Redacted;
 use hotline_media::offer_answer::make_answer;
 use hotline_media::sdp::SessionDescription;
 use hotline_routing::config::{AccessCodeType, AnswerSupervision, Destination, QueueType};
-use hotline_routing::number::NotANumber;
+use hotline_routing::number::{NotANumber, is_emergency};
 use hotline_routing::{AgentRef, AgentState, Circumstances, Input as Routed, QueueRef, Resolution};
 use hotline_sip::build::ResponseBuilder;
 use hotline_sip::dialog::Dialog;
@@ -101,6 +101,8 @@ enum Target {
     Queue(QueueRef),
     Agent(AgentRef),
     Flow(String),
+    /// An agent's phone calls for help.
+    Emergency(String),
     /// A star code of the agent's phone, and the agent's state before.
     Star(Star, AgentState),
     /// Outside the route's working time, and there is nowhere else to go.
@@ -241,6 +243,9 @@ fn binding_of(step: &Step<'_, '_>, arrival: &Arrival, number: &str) -> Option<Bi
 
 fn way(step: &mut Step<'_, '_>, arrival: &Arrival) -> Result<Way, Refusal> {
     let invite = &arrival.invite;
+    if let Some(way) = emergency_way(arrival) {
+        return Ok(way);
+    }
     if let Caller::Agent { .. } = arrival.caller
         && let Some(number) = invite.request_uri().ok().and_then(|uri: Uri| uri.user_text())
         && let Some(phone) = step.cx.config.softphones.get(&number)
@@ -270,6 +275,14 @@ fn way(step: &mut Step<'_, '_>, arrival: &Arrival) -> Result<Way, Refusal> {
         step.cx.routing.resolve(&dialled, about).map_err(|_| Refusal::cause(404, 1))?;
     let target = target(step, &resolution, tester)?;
     Ok(Way { target, dialled: dialled.into(), resolution: Some(resolution), tester })
+}
+
+/// An emergency number that an agent's phone has dialled: it goes out before anything else is asked.
+fn emergency_way(arrival: &Arrival) -> Option<Way> {
+    let Caller::Agent { .. } = &arrival.caller else { return None };
+    let dialled = arrival.invite.request_uri().ok()?.user_text()?;
+    let target = is_emergency(&dialled).then(|| Target::Emergency(dialled.clone()))?;
+    Some(Way { target, dialled, resolution: None, tester: false })
 }
 
 /// A star code that an agent's phone has dialled.
@@ -428,6 +441,7 @@ fn ask_routing(step: &mut Step<'_, '_>, call: &mut Call, target: Target) {
             step.routed(Routed::ArrivedForAgent { call: name, agent });
         }
         Target::Flow(name) => call.enter_flow(step, &name),
+        Target::Emergency(number) => call.call_for_help(step, &number),
         Target::Star(star, before) => call.serve_star(step, star, before),
         Target::Closed => {
             let reason = crate::record::ReleaseReason::OutOfHours;
@@ -449,6 +463,7 @@ fn new_record(
         (_, Some(Destination::SkillQueue(name))) => Some(format!("skill_queue {name:?}")),
         (_, Some(Destination::Flow(name))) => Some(format!("flow {name:?}")),
         (_, Some(Destination::Agent(employee_id))) => Some(format!("agent {employee_id:?}")),
+        (Target::Emergency(_), None) => Some(String::from("emergency number")),
         (Target::Star(..), None) => Some(String::from("star code")),
         (Target::Closed, None) => Some(String::from("release \"closed\"")),
         (Target::Agent(agent), None) => {

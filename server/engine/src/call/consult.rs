@@ -29,8 +29,10 @@ use crate::record::{CallRecord, ReleaseReason, ReleasedBy, TransferRecord};
 use hotline_base::Redacted;
 use hotline_media::command::{Command, LegRef, PlayEnd};
 use hotline_routing::config::{AnswerSupervision, Destination};
+use hotline_routing::number::is_emergency;
 use hotline_routing::{AgentRef, AgentState, Circumstances, Input as Routed, QueueRef};
 use hotline_sip::status::q850_reason;
+use std::collections::BTreeMap;
 
 /// Whom an agent wants.
 #[derive(Clone, Debug)]
@@ -95,12 +97,17 @@ pub(crate) struct Lent {
     pub language: String,
     /// How many hops it may go.
     pub hops_left: u8,
+    /// What is attached to the customer's call.
+    pub data: BTreeMap<String, String>,
 }
 
 impl Call {
     /// Whom a number that an agent typed means: an employee ID, else a number of ours, else an
     /// outside number if the mobiles' trunk may call it. Nobody, if the customer could not be there.
     pub fn target(&self, step: &mut Step<'_, '_>, by: AgentRef, number: &str) -> Option<Target> {
+        if is_emergency(number) {
+            return self.outside(step, number);
+        }
         let routing = &step.cx.routing;
         if let Some(agent) = routing.agent(number) {
             return (agent != by).then(|| Target::Agent(agent, number.to_owned()));
@@ -121,7 +128,11 @@ impl Call {
                 }
             };
         }
-        let trunk = step.cx.config.single_phone.trunk.clone()?;
+        self.outside(step, number)
+    }
+
+    fn outside(&self, step: &mut Step<'_, '_>, number: &str) -> Option<Target> {
+        let trunk = outbound::trunk_of_agents(step, number)?;
         match outbound::way(step, &trunk, number, Wish::Outside, self.hops_left) {
             Ok(_) => Some(Target::Number { number: number.to_owned(), trunk }),
             Err(barred) => {
@@ -160,6 +171,7 @@ impl Call {
             target: target.clone(),
             language: self.language.clone(),
             hops_left: self.hops_left,
+            data: self.record.data.clone(),
         };
         self.consult = Some(Consult { child: None, target, conference: false });
         step.index.across.push_back(Across::Consult(Box::new(lent)));
@@ -482,7 +494,7 @@ impl Call {
 
 /// A consultation, before it has begun.
 pub(crate) fn consultation(step: &Step<'_, '_>, id: CallId, lent: Lent) -> (Call, Target) {
-    let Lent { leg, of, target, language, hops_left, .. } = lent;
+    let Lent { leg, of, target, language, hops_left, data, .. } = lent;
     let lane = Lane { call: id, leg: 0, flow: leg.lane.flow };
     let sip_call_id = leg.dialog.id().call_id.to_string();
     let leg = Leg { lane, keys: Some(Keys::default()), holds: false, ..leg };
@@ -493,7 +505,8 @@ pub(crate) fn consultation(step: &Step<'_, '_>, id: CallId, lent: Lent) -> (Call
         Target::Flow(name) => name.clone(),
     };
     let arrived = step.cx.now.wall;
-    let record = CallRecord::new(id, sip_call_id, dialled, of.employee_id.clone(), arrived);
+    let mut record = CallRecord::new(id, sip_call_id, dialled, of.employee_id.clone(), arrived);
+    record.data = data;
     let caller = CallerSide {
         leg,
         server: None,

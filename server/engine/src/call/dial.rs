@@ -74,6 +74,24 @@ impl Call {
         self.call_number(step, number, trunk, &shown)
     }
 
+    /// An agent's phone has dialled an emergency number.
+    pub fn call_for_help(&mut self, step: &mut Step<'_, '_>, number: &str) {
+        let by = self.dialled_by.as_ref().map(|(_, employee_id)| employee_id.clone());
+        let shown = outbound::shown_of_agent(step, &by.unwrap_or_default(), None);
+        let called = match outbound::trunk_of_agents(step, number) {
+            Some(trunk) => self.call_number(step, number, &trunk, &shown),
+            None => {
+                let text = "an agent has dialled an emergency number, and no trunk leads out: none \
+                            has a target";
+                step.cx.notice(text.to_owned());
+                Err(Failure::Unknown)
+            }
+        };
+        if called.is_err() {
+            self.release(step, Ending::of(ReleaseReason::AgentUnavailable), None);
+        }
+    }
+
     /// Calls an outside number for the caller, through a trunk.
     ///
     /// # Errors

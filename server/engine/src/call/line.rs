@@ -21,6 +21,7 @@ use super::offer::Offer;
 use super::trace::Lane;
 use super::{Side, Step};
 use crate::agents::BY_TELEPHONE;
+use crate::config::LINE_TONE;
 use crate::record::{ReleaseReason, ReleasedBy};
 use hotline_base::TimerId;
 use hotline_ivr::run::io::Done;
@@ -125,15 +126,10 @@ impl Call {
         }
     }
 
-    /// What is heard on a line at rest: the tenant's tone of that name, else silence that keeps
-    /// the stream alive.
+    /// What is heard on a line at rest: the tenant's tone `line`, else the quiet one of the house.
     pub fn rest_on_line(&mut self, step: &mut Step<'_, '_>) {
-        let tone = step.cx.config.tones.get("line").map(|tone| tone.asset);
-        let media = &mut self.caller.leg.media;
-        match tone {
-            Some(asset) => media.tone(step.cx.out, asset),
-            None => media.silence(step.cx.out),
-        }
+        let own = step.cx.config.tones.get("line").map(|tone| tone.asset);
+        self.caller.leg.media.tone(step.cx.out, own.unwrap_or(LINE_TONE));
     }
 
     /// The call that has this line's leg, by its serial number.

@@ -24,6 +24,7 @@ mod across;
 mod announce;
 mod arrival;
 mod at_keys;
+mod attached;
 #[allow(clippy::module_inception)]
 mod call;
 mod caller;

@@ -79,6 +79,8 @@ pub(crate) struct Presented {
     pub display: String,
     /// Calling number; none if withheld.
     pub number: Option<String>,
+    /// What flows have attached to the call, as User-to-User carries it.
+    pub data: Option<String>,
 }
 
 /// What all branches of an offer have in common.
@@ -87,6 +89,7 @@ struct Common {
     from: Vec<u8>,
     sip_call_id: CompactString,
     codecs: SmallVec<[Codec; 2]>,
+    data: Option<String>,
     automatic: bool,
 }
 
@@ -121,7 +124,14 @@ impl Offer {
             None => step.cx.settings.codecs.iter().copied().collect(),
         };
         let from = from_value(step, presented, &tag);
-        let mut common = Common { call, from, sip_call_id, codecs, automatic: false };
+        let mut common = Common {
+            call,
+            from,
+            sip_call_id,
+            codecs,
+            data: presented.data.clone(),
+            automatic: false,
+        };
         let config = step.cx.config.clone();
         let numbers = step.index.softphones_of(&config, &self.employee_id);
         // Contacts at which nobody was there last time are tried only if there are no others.
@@ -295,6 +305,10 @@ fn invite(step: &Step<'_, '_>, common: &Common, number: &str, contact: Uri) -> R
         .call_id(common.sip_call_id.as_bytes())
         .header(HeaderName::Allow, ALLOW)
         .header(HeaderName::UserAgent, &step.cx.settings.user_agent);
+    let request = match &common.data {
+        Some(data) => request.header(HeaderName::UserToUser, data),
+        None => request,
+    };
     if !common.automatic {
         return request;
     }

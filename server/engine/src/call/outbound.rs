@@ -8,6 +8,7 @@
 //! A call out costs somebody money, so nothing goes out by accident: only through a trunk of this
 //! tenant or of the node that says where to ([`Trunk::target`]), within its channels, to something
 //! that looks like a number, not back to ourselves, and with one hop less than it came with.
+//! Emergency numbers always go out, over any trunk that leads out, whatever it may call otherwise.
 
 use super::Step;
 use super::leg::{ALLOW, note_of, send_request};
@@ -16,6 +17,7 @@ use super::trace::Lane;
 use crate::config::{Trunk, TrunkTransport};
 use hotline_media::sdp::SessionDescription;
 use hotline_routing::Circumstances;
+use hotline_routing::number::is_emergency;
 use hotline_sip::build::RequestBuilder;
 use hotline_sip::flow::{Flow, Transport};
 use hotline_sip::header::{HeaderName, NameAddr};
@@ -96,6 +98,17 @@ pub(crate) enum Wish {
     Outside,
 }
 
+/// The trunk by which agents reach numbers outside: the one of their mobiles; for an emergency any
+/// that leads out.
+pub(crate) fn trunk_of_agents(step: &Step<'_, '_>, number: &str) -> Option<String> {
+    let set = step.cx.config.single_phone.trunk.clone();
+    let any = || {
+        let mut trunks = step.cx.trunks.iter().filter(|trunk| trunk.target.is_some());
+        trunks.next().filter(|_| is_emergency(number)).map(|trunk| trunk.name.clone())
+    };
+    set.or_else(any)
+}
+
 /// How a number is reached by a trunk, if it may be.
 ///
 /// # Errors
@@ -115,17 +128,18 @@ pub(crate) fn way(
     if !fits || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Barred::NotANumber);
     }
-    if wish == Wish::Outside && !trunk.may_call(number) {
+    let emergency = is_emergency(number);
+    if wish == Wish::Outside && !emergency && !trunk.may_call(number) {
         return Err(Barred::NotAllowed);
     }
     let rules = &step.cx.routing.config().number_rules;
     let known = |number: &str| step.cx.routing.resolve(number, Circumstances::ANY).is_ok();
     let ours = rules.normalise(number).is_ok_and(|number| known(&number));
-    if ours || known(digits) {
+    if (ours || known(digits)) && !emergency {
         return Err(Barred::Ours);
     }
     let hops = hops_left.checked_sub(1).filter(|hops| *hops > 0).ok_or(Barred::TooManyHops)?;
-    if !step.cx.channels.are_left(step.cx.config, trunk) {
+    if !emergency && !step.cx.channels.are_left(step.cx.config, trunk) {
         return Err(Barred::NoChannel);
     }
     let transport = match trunk.transport {

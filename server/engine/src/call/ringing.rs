@@ -3,6 +3,7 @@
 //! Owns: beginning, withdrawing and failing an offer, and the answer that ends it. Does not own: the
 //! INVITEs themselves ([`super::offer`]), what follows the answer ([`super::call`]).
 
+use super::attached::user_to_user;
 use super::call::{Call, ROUTING_SLACK, State, Talk};
 use super::ending::Ending;
 use super::feature::Keys;
@@ -187,7 +188,8 @@ impl Call {
             }
             None => caller.to_owned(),
         };
-        Presented { display, number }
+        let data = user_to_user(&self.record.data);
+        Presented { display, number, data }
     }
 
     /// Routing takes an offer back.

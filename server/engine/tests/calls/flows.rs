@@ -399,6 +399,9 @@ fn a_web_service_answers_fails_or_is_too_late() {
         assert!(!w.was_sent(CARRIER, "200 INVITE"), "nothing is said yet");
         act(&mut w);
         let mut ring = rings(&mut w, 11);
+        let told = header(&ring.invite, HeaderName::UserToUser);
+        let told = told.strip_suffix(";encoding=hex").expect("RFC 7433");
+        assert_eq!(told, hex(&format!("{{\"customer\":\"{customer}\"}}")));
         // An answer that comes when nobody waits is nobody's.
         let id = w.effects[0].0;
         w.done(id, answer());
@@ -410,6 +413,10 @@ fn a_web_service_answers_fails_or_is_too_late() {
         let record = w.record();
         assert_eq!(record.data.get("customer").map(String::as_str), Some(customer));
     }
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
 const MAILBOX: &str = r#"

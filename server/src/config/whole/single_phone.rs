@@ -3,7 +3,7 @@
 use super::Found;
 use crate::config::build;
 use crate::config::flows::{leads_to, signs_in};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use std::collections::BTreeSet;
 
 impl Found<'_> {
@@ -17,17 +17,24 @@ impl Found<'_> {
         };
         self.feature_codes(&settings.feature_codes.all());
         let targets = self.targets();
-        if let Some(trunk) = settings.trunk.filter(|trunk| !targets.contains(trunk)) {
+        let settings_trunk = settings.trunk;
+        if let Some(trunk) = settings_trunk.as_ref().filter(|trunk| !targets.contains(*trunk)) {
             let (tenant, value) = (self.centre.name(), format!("{trunk:?}"));
             let allowed = "the name of a trunk that has a target".into();
             self.fault("tenant", tenant, "single_phone.trunk", value, allowed);
         }
+        let phones = self.centre.of_kind("agent").any(|(_, agent)| has_single_phone(agent));
+        if phones && settings_trunk.is_none() && targets.len() > 1 {
+            let names: Vec<_> = targets.iter().map(String::as_str).collect();
+            let allowed =
+                format!("the trunk that mobiles are called by, one of {}", names.join(", "));
+            self.fault("tenant", self.centre.name(), "single_phone.trunk", String::new(), allowed);
+        }
         let sign_in = self.has_sign_in();
         for (name, agent) in self.centre.of_kind("agent") {
-            let Some(phone) = agent.get("single_phone") else { continue };
-            if phone.get("enabled") != Some(&Json::Bool(true)) {
+            let Some(phone) = agent.get("single_phone").filter(|_| has_single_phone(agent)) else {
                 continue;
-            }
+            };
             let mut needs = |allowed: &str| {
                 let value = "{ enabled = true }".into();
                 self.fault("agent", name, "single_phone", value, allowed.into());
@@ -84,4 +91,9 @@ impl Found<'_> {
             }
         }
     }
+}
+
+fn has_single_phone(agent: &Map<String, Json>) -> bool {
+    let enabled = agent.get("single_phone").and_then(|phone| phone.get("enabled"));
+    enabled == Some(&Json::Bool(true))
 }
