@@ -8,7 +8,7 @@
 
 use hotline_base::Partition;
 use hotline_media::command::{LegRef, PortGrant};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Legs open at once; more find no port.
 const LEGS_MAX: usize = 200_000;
@@ -39,7 +39,9 @@ pub(crate) struct PortPool {
 /// The ports of one worker.
 #[derive(Debug, Default)]
 struct Ports {
-    free: Vec<PortGrant>,
+    /// The one that has been free longest first: a peer that has not noticed the end of its call
+    /// sends to a port for a while.
+    free: VecDeque<PortGrant>,
     /// Legs that hold one.
     used: usize,
     /// The most there have been, free and in use: those that rest are counted too.
@@ -79,7 +81,7 @@ impl PortPool {
         self.free_count += ports.len();
         for port in ports {
             let worker = self.workers.entry(port.worker).or_default();
-            worker.free.push(port);
+            worker.free.push_back(port);
             worker.known = worker.known.max(worker.free.len() + worker.used);
         }
     }
@@ -103,7 +105,7 @@ impl PortPool {
             able.max_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(a.1))).map(|(_, number)| *number)
         })?;
         let ports = self.workers.get_mut(&worker)?;
-        let port = ports.free.pop()?;
+        let port = ports.free.pop_front()?;
         ports.used += 1;
         self.free_count -= 1;
         let slot = self.vacant.pop().unwrap_or_else(|| {
@@ -225,6 +227,20 @@ mod tests {
             let opened = std::iter::from_fn(|| pool.open(Partition(1), None)).count();
             assert_eq!(opened, firsts, "of {ports}");
         }
+    }
+
+    /// The port that was freed last was used first: a phone that went on sending after its BYE was
+    /// taken for the next caller, whose keys and voice were lost.
+    #[test]
+    fn a_port_is_used_again_when_all_others_have_been() {
+        let mut pool = PortPool::new((0, 1));
+        pool.grant(grants(0, 20000..20008));
+        let (leg, first) = pool.open(Partition(1), Some(0)).unwrap();
+        pool.closed(leg);
+        pool.grant(vec![first]);
+        let next = |pool: &mut PortPool| pool.open(Partition(1), Some(0)).unwrap().1.rtp;
+        let used: Vec<u16> = (0..4).map(|_| next(&mut pool)).collect();
+        assert_eq!(used, [20002, 20004, 20006, 20000]);
     }
 
     /// Workers bind more when fewer than so many ports are free. An eighth of all was kept, which
