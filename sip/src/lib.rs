@@ -23,7 +23,7 @@ pub mod transaction;
 pub mod uri;
 pub mod validate;
 
-pub use endpoint::{ClientId, Endpoint, EndpointConfig, Event, ServerId};
+pub use endpoint::{ClientId, Endpoint, EndpointConfig, Event, Peer, ServerId};
 pub use flow::{ConnectionId, Flow, Transport};
 pub use mark::Mark;
 pub use message::Message;

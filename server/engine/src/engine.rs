@@ -14,6 +14,7 @@ use crate::effect::Effects;
 use crate::id::RequestId;
 use crate::input::{Counts, Input, Output, Refusal, Reply, Request};
 use crate::notices::Notices;
+use crate::peers::Peers;
 use crate::ports::PortPool;
 use crate::record::ReleaseReason;
 use crate::request;
@@ -22,7 +23,7 @@ use hotline_base::{Epoch, Mono, Now, Partition, Rng};
 use hotline_media::command::Event as MediaEvent;
 use hotline_sip::build::ResponseBuilder;
 use hotline_sip::header::HeaderName;
-use hotline_sip::{ConnectionId, Flow, Mark, Message, Method};
+use hotline_sip::{Flow, Mark, Message, Method};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -48,8 +49,6 @@ pub struct Engine {
     serials: BTreeMap<Partition, u32>,
     deadlines: BTreeSet<(Mono, Why)>,
     deadline_of: BTreeMap<Partition, (Mono, Why)>,
-    /// The flows of connections that spoke to us, to tell what hangs on one that closes.
-    connections: BTreeMap<ConnectionId, Flow>,
     shared: Shared,
     notices: Notices,
     /// When the last input came.
@@ -76,6 +75,7 @@ impl Engine {
             access: Access::new(&settings, epoch, now, &mut rng),
             ports: PortPool::new(settings.engine),
             channels: Channels::default(),
+            peers: Peers::default(),
             effects: Effects::new(settings.engine.0),
             rng,
             out: VecDeque::new(),
@@ -91,7 +91,6 @@ impl Engine {
             serials: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             deadline_of: BTreeMap::new(),
-            connections: BTreeMap::new(),
             shared,
             notices: Notices::default(),
             now: now.mono,
@@ -107,21 +106,20 @@ impl Engine {
         match input {
             Input::Sip { partition, flow, message } => {
                 self.shared.counters.messages += 1;
-                if let Some(connection) = flow.connection {
-                    self.connections.insert(connection, flow);
-                }
                 if !self.tenants.contains_key(&partition) {
                     return self.no_such_dialog(flow, &message);
                 }
+                self.shared.peers.spoke(partition, flow);
                 self.with(partition, |tenant, shared| tenant.receive(now, shared, flow, message));
             }
             Input::FlowClosed { connection } => {
-                if let Some(flow) = self.connections.remove(&connection) {
-                    self.each(|tenant, shared| tenant.flow_failed(now, shared, flow));
+                if let Some((flow, concerned)) = self.shared.peers.closed(connection) {
+                    self.flow_failed(now, flow, concerned);
                 }
             }
             Input::SendFailed { flow } => {
-                self.each(|tenant, shared| tenant.flow_failed(now, shared, flow));
+                let concerned = self.shared.peers.on(&flow);
+                self.flow_failed(now, flow, concerned);
             }
             Input::Media(event) => self.media(now, event),
             Input::Request { id, partition, request } => self.request(now, id, partition, request),
@@ -227,6 +225,12 @@ impl Engine {
         if let (true, Some(leg)) = (closed, leg) {
             self.shared.channels.closed(leg);
             self.shared.ports.closed(leg);
+        }
+    }
+
+    fn flow_failed(&mut self, now: Now, flow: Flow, concerned: BTreeSet<Partition>) {
+        for partition in concerned {
+            self.with(partition, |tenant, shared| tenant.flow_failed(now, shared, flow));
         }
     }
 

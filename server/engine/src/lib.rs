@@ -31,6 +31,7 @@ pub mod id;
 pub mod input;
 mod languages;
 mod notices;
+mod peers;
 mod ports;
 pub mod record;
 mod registration;

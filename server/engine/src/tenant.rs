@@ -21,6 +21,7 @@ use crate::context::{Context, Counters, User, call_id};
 use crate::effect::{EffectDone, EffectId, Effects};
 use crate::event::{EventKind, StoredBinding};
 use crate::input::Output;
+use crate::peers::Peers;
 use crate::ports::PortPool;
 use crate::record::ReleaseReason;
 use crate::registration::{self, Before};
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     pub access: Access,
     pub ports: PortPool,
     pub channels: Channels,
+    pub peers: Peers,
     pub effects: Effects,
     pub rng: Rng,
     pub out: VecDeque<Output>,
@@ -147,7 +149,7 @@ impl Tenant {
         let parts = Parts {
             mark,
             tenancy: Tenancy::new(&config, node_trunks),
-            endpoint: Endpoint::new(EndpointConfig::new(mark), rng.fork()),
+            endpoint: Endpoint::new(of_engine(mark), rng.fork()),
             registrar: Registrar::new(limits, rng),
             routing,
             agents: Agents::new(&config, now.wall),
@@ -405,6 +407,9 @@ impl Tenant {
             let partition = Some(self.parts.mark.partition);
             shared.out.push_back(Output::Notice { partition, text });
         }
+        while let Some((peer, hangs)) = self.parts.endpoint.poll_peer() {
+            shared.peers.hangs_on(self.parts.mark.partition, peer, hangs);
+        }
         while let Some((flow, bytes)) = self.parts.endpoint.poll_transmit() {
             shared.out.push_back(Output::Send { flow, bytes });
         }
@@ -489,6 +494,11 @@ impl Tenant {
             other => self.calls.routing(&mut self.parts.context(shared, now), other),
         }
     }
+}
+
+/// An endpoint's settings, under the mark of its partition.
+fn of_engine(mark: Mark) -> EndpointConfig {
+    EndpointConfig { tells_peers: true, ..EndpointConfig::new(mark) }
 }
 
 /// A request inside a dialog is its call's. A dialog that ended since is no dialog any more.

@@ -56,6 +56,8 @@ pub struct EndpointConfig {
     /// Sent-by for local addresses that peers see under another name (behind NAT); others stand
     /// for themselves.
     pub advertised: Vec<Advertised>,
+    /// Whether [`Endpoint::poll_peer`] is asked after each input.
+    pub tells_peers: bool,
 }
 
 /// How a local address is written in Via.
@@ -78,6 +80,7 @@ impl EndpointConfig {
             server_transactions_max: 100_000,
             retry_after_s: 5,
             advertised: Vec::new(),
+            tells_peers: false,
         }
     }
 }
@@ -206,8 +209,10 @@ enum Owner {
 
 /// What a transaction's peer hangs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Peer {
+pub enum Peer {
+    /// A connection.
     Connection(ConnectionId),
+    /// An address, without a connection or before there is one.
     Address(SocketAddr),
 }
 
@@ -226,6 +231,7 @@ pub struct Endpoint<U> {
     servers_by_merge: SecretMap<Key, ServerId>,
     servers_by_ack: SecretMap<Key, ServerId>,
     by_peer: BTreeSet<(Peer, Owner)>,
+    peers: VecDeque<(Peer, bool)>,
     timers: TimerWheel<(Owner, Timer)>,
     events: VecDeque<Event<U>>,
     transmits: VecDeque<(Flow, Bytes)>,
@@ -255,6 +261,7 @@ impl<U> Endpoint<U> {
             servers_by_merge: SecretMap::new(&mut rng),
             servers_by_ack: SecretMap::new(&mut rng),
             by_peer: BTreeSet::new(),
+            peers: VecDeque::new(),
             timers: TimerWheel::new(),
             events: VecDeque::new(),
             transmits: VecDeque::new(),
@@ -272,6 +279,13 @@ impl<U> Endpoint<U> {
     /// The next message to send; call until `None` after each input.
     pub fn poll_transmit(&mut self) -> Option<(Flow, Bytes)> {
         self.transmits.pop_front()
+    }
+
+    /// A peer that transactions hang on from now on (`true`), or no longer: whom
+    /// [`Endpoint::transport_failed`] has something to do for. Empty unless
+    /// [`EndpointConfig::tells_peers`]; then to be called until `None` after each input.
+    pub fn poll_peer(&mut self) -> Option<(Peer, bool)> {
+        self.peers.pop_front()
     }
 
     /// When [`Endpoint::expire`] is to be called next.
@@ -386,17 +400,29 @@ impl<U> Endpoint<U> {
     }
 
     fn watch(&mut self, flow: &Flow, owner: Owner) {
-        self.by_peer.insert((peer_of(flow), owner));
+        let peer = peer_of(flow);
+        if self.config.tells_peers && self.on_peer(peer).next().is_none() {
+            self.peers.push_back((peer, true));
+        }
+        self.by_peer.insert((peer, owner));
     }
 
     fn unwatch(&mut self, flow: &Flow, owner: Owner) {
-        self.by_peer.remove(&(peer_of(flow), owner));
+        let peer = peer_of(flow);
+        let known = self.by_peer.remove(&(peer, owner));
+        if known && self.config.tells_peers && self.on_peer(peer).next().is_none() {
+            self.peers.push_back((peer, false));
+        }
+    }
+
+    fn on_peer(&self, peer: Peer) -> impl Iterator<Item = Owner> {
+        let first = (peer, Owner::Client(ClientId { slot: 0, serial: 0 }));
+        let on_peer = self.by_peer.range(first..).take_while(move |(found, _)| *found == peer);
+        on_peer.map(|(_, owner)| *owner)
     }
 
     fn owners_on(&self, peer: Peer) -> Vec<Owner> {
-        let first = (peer, Owner::Client(ClientId { slot: 0, serial: 0 }));
-        let on_peer = self.by_peer.range(first..).take_while(|(found, _)| *found == peer);
-        on_peer.map(|(_, owner)| *owner).collect()
+        self.on_peer(peer).collect()
     }
 }
 

@@ -199,6 +199,23 @@ fn a_request_that_failed_may_come_again_by_another_way() {
 }
 
 #[test]
+fn peers_are_told_while_transactions_hang_on_them() {
+    let mut lab = Lab::with(Transport::Tcp, |config| config.tells_peers = true);
+    let peer = crate::Peer::Connection(crate::ConnectionId(1));
+    lab.peer("OPTIONS", "1", "");
+    assert_eq!(lab.endpoint.poll_peer(), Some((peer, true)));
+    assert_eq!(lab.endpoint.poll_peer(), None);
+    lab.respond(200);
+    lab.quiet();
+    assert_eq!(lab.endpoint.poll_peer(), Some((peer, false)));
+    assert_eq!(lab.endpoint.poll_peer(), None);
+    // Whoever does not ask is told nothing, and nothing heaps up.
+    let mut lab = Lab::new(Transport::Tcp);
+    lab.peer("OPTIONS", "1", "");
+    assert_eq!(lab.endpoint.poll_peer(), None);
+}
+
+#[test]
 fn a_full_table_refuses_new_requests_but_keeps_room_for_dialogs() {
     let mut lab = Lab::with(Transport::Udp, |config| config.server_transactions_max = 8);
     for number in 0..10 {
