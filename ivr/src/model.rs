@@ -389,6 +389,8 @@ pub struct SignInPrompts {
     pub mode: String,
     /// "You are signed in": `signed_in`.
     pub signed_in: String,
+    /// "That is not possible now", of how it wants to take calls: `not_possible`.
+    pub not_possible: String,
 }
 
 impl Default for SignInPrompts {
@@ -399,6 +401,7 @@ impl Default for SignInPrompts {
             wrong: "sign_in_wrong".into(),
             mode: "sign_in_mode".into(),
             signed_in: "signed_in".into(),
+            not_possible: "not_possible".into(),
         }
     }
 }

@@ -49,6 +49,31 @@ fn an_agent_types_id_and_pin_and_chooses_to_be_rung_or_to_hold() {
     assert_eq!(phone.exit, Some(Exit::HoldTheLine { employee_id: "1001".into() }));
 }
 
+/// Without a number to be rung at, 2 sounded like a wrong PIN and ended the call.
+#[test]
+fn what_is_not_possible_is_said_and_asked_again() {
+    let mut phone = Phone::call(SIGN_IN);
+    phone.perform("! 1001# ! 24681357#");
+    phone.answer(Done::Verified);
+    phone.perform("! 2");
+    phone.answer(Done::Refused);
+    let asked = phone.told().join(" ");
+    assert!(asked.ends_with("sign in 1001 false not_possible sign_in_mode"), "{asked}");
+    phone.perform("! 1");
+    phone.answer(Done::SignedIn);
+    phone.perform("!");
+    assert_eq!(phone.exit, Some(Exit::HoldTheLine { employee_id: "1001".into() }));
+    // Not for ever.
+    let mut phone = Phone::call(SIGN_IN);
+    phone.perform("! 1001# ! 24681357#");
+    phone.answer(Done::Verified);
+    for _ in 0..3 {
+        phone.perform("! 2");
+        phone.answer(Done::Refused);
+    }
+    assert_eq!(phone.exit, Some(Exit::Release { cause: 1 }));
+}
+
 #[test]
 fn an_agent_who_is_rung_already_leaves_for_its_keys_unless_the_line_is_to_be_held() {
     for (mode, last, may_hold) in [

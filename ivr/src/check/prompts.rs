@@ -36,6 +36,7 @@ fn prompts(node: &Node) -> Vec<(String, &String)> {
             ("prompts.wrong".into(), &prompts.wrong),
             ("prompts.mode".into(), &prompts.mode),
             ("prompts.signed_in".into(), &prompts.signed_in),
+            ("prompts.not_possible".into(), &prompts.not_possible),
         ];
     }
     let speech = node.speech().into_iter();

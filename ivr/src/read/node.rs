@@ -388,6 +388,7 @@ fn agent_sign_in(table: &mut Table<'_>) -> Node {
             ("wrong", &mut prompts.wrong),
             ("mode", &mut prompts.mode),
             ("signed_in", &mut prompts.signed_in),
+            ("not_possible", &mut prompts.not_possible),
         ] {
             if let Some(at) = given.take(key) {
                 *name = prompt(&at);

@@ -5,6 +5,7 @@
 //!      ▲                   │ refused, nothing typed: one try less
 //!      └───────────────────┘ locked: on_locked
 //! ```
+//! Who cannot take calls in the way it has chosen hears so, and chooses again.
 //! An agent who is signed in already, to be rung, leaves the flow once verified: its keys are codes.
 //!
 //! Owns: what is asked in which order and how often. Does not own: whether the PIN is right and who
@@ -42,7 +43,7 @@ enum Stage {
     Pin(Listener),
     Verifying { effect: u32, until: Mono },
     Mode { listener: Listener, tries_left: u8 },
-    SigningIn { effect: u32, until: Mono, hold_the_line: bool },
+    SigningIn { effect: u32, until: Mono, hold_the_line: bool, tries_left: u8 },
     Told { until: Mono, hold_the_line: bool },
 }
 
@@ -130,7 +131,9 @@ impl Run {
             (Stage::SigningIn { hold_the_line, .. }, Done::SignedIn) => {
                 run.tell(now, *hold_the_line, sign_in.employee_id, settings)
             }
-            (Stage::SigningIn { .. }, Done::Refused) => run.edge(settings.on_failure),
+            (Stage::SigningIn { tries_left, .. }, Done::Refused) => {
+                run.ask_mode_again(now, sign_in.employee_id, settings, *tries_left)
+            }
             (_, Done::Failed(why)) => Err(Fault::Effect(why)),
             _ => Err(Fault::Effect("an answer to something else".into())),
         })
@@ -166,12 +169,17 @@ impl Run {
                     }
                     Heard::Taken(key) => {
                         let hold_the_line = key.expose() == HOLD_KEY;
-                        self.ask_to_sign_in(now, employee_id, hold_the_line)
+                        self.ask_to_sign_in(now, employee_id, hold_the_line, left)
                     }
                     Heard::Nothing | Heard::NoMatch => {
                         self.with_settings(|run, settings| match left.checked_sub(1) {
                             None | Some(0) => run.edge(settings.on_failure),
-                            Some(left) => run.listen_for_mode(now, employee_id, settings, left),
+                            Some(left) => run.listen_for_mode(
+                                now,
+                                employee_id,
+                                &[&settings.prompts.mode],
+                                left,
+                            ),
                         })
                     }
                 }
@@ -241,10 +249,28 @@ impl Run {
         settings: &Settings<'_>,
     ) -> Result<Next, Fault> {
         match settings.mode {
-            SignInMode::Ask => self.listen_for_mode(now, employee_id, settings, MODE_TRIES),
-            SignInMode::HoldTheLine => self.ask_to_sign_in(now, employee_id, true),
-            SignInMode::BeRung => self.ask_to_sign_in(now, employee_id, false),
+            SignInMode::Ask => {
+                self.listen_for_mode(now, employee_id, &[&settings.prompts.mode], MODE_TRIES)
+            }
+            SignInMode::HoldTheLine => self.ask_to_sign_in(now, employee_id, true, 0),
+            SignInMode::BeRung => self.ask_to_sign_in(now, employee_id, false, 0),
         }
+    }
+
+    /// It cannot take calls in that way: it has no number to be rung at, or a call elsewhere.
+    fn ask_mode_again(
+        &mut self,
+        now: Now,
+        employee_id: String,
+        settings: &Settings<'_>,
+        tries_left: u8,
+    ) -> Result<Next, Fault> {
+        let Some(left) = tries_left.checked_sub(1).filter(|left| *left > 0) else {
+            return self.edge(settings.on_failure);
+        };
+        self.digits.clear();
+        let prompts = settings.prompts;
+        self.listen_for_mode(now, employee_id, &[&prompts.not_possible, &prompts.mode], left)
     }
 
     /// Nothing to sign in for, unless the line is to be held.
@@ -255,7 +281,7 @@ impl Run {
         settings: &Settings<'_>,
     ) -> Result<Next, Fault> {
         if settings.mode == SignInMode::HoldTheLine {
-            return self.ask_to_sign_in(now, employee_id, true);
+            return self.ask_to_sign_in(now, employee_id, true, 0);
         }
         let may_hold = settings.mode == SignInMode::Ask;
         Ok(Next::Exit(Exit::AtKeys { employee_id, may_hold }))
@@ -265,10 +291,10 @@ impl Run {
         &mut self,
         now: Now,
         employee_id: String,
-        settings: &Settings<'_>,
+        prompts: &[&str],
         tries_left: u8,
     ) -> Result<Next, Fault> {
-        let sounds = vec![self.prompt(&settings.prompts.mode)];
+        let sounds = prompts.iter().map(|prompt| self.prompt(prompt)).collect();
         let listener = self.listen(now, sounds, MANNERS, 0);
         let stage = Stage::Mode { listener, tries_left };
         self.state = State::SignIn(Box::new(SignIn { tries_left: 0, employee_id, stage }));
@@ -280,10 +306,11 @@ impl Run {
         now: Now,
         employee_id: String,
         hold_the_line: bool,
+        tries_left: u8,
     ) -> Result<Next, Fault> {
         let what = Effect::SignIn { employee_id: employee_id.clone(), hold_the_line };
         let (effect, until) = self.ask(now, what, VERIFY_WITHIN);
-        let stage = Stage::SigningIn { effect, until, hold_the_line };
+        let stage = Stage::SigningIn { effect, until, hold_the_line, tries_left };
         self.stay(SignIn { tries_left: 0, employee_id, stage })
     }
 

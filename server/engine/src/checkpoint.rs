@@ -30,7 +30,7 @@ pub struct Checkpoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Point {
-    /// The call was admitted.
+    /// The call was admitted; or its caller was handed on, and is as one that has just come.
     Admitted,
     /// It waits.
     Queued,

@@ -48,9 +48,10 @@ pub struct CallRecord {
     pub connected: Option<Wall>,
     /// The end.
     pub released: Option<Wall>,
-    /// Waiting time in ms: first queued to answered, or to out of the last queue.
+    /// Waiting time in ms: queued to answered, or to out of the last queue; of a caller who is handed
+    /// on the sum. Until the end, what was over when it was handed on last.
     pub waiting_ms: u64,
-    /// Talk time in ms: connected to the end.
+    /// Talk time in ms: connected to the end, or to being handed on; counted in the same way.
     pub talk_ms: u64,
     /// Q.850 cause of the end.
     pub q850: u8,
@@ -149,7 +150,8 @@ pub struct TransferRecord {
     pub to: String,
     /// The outside number, if it is one.
     pub number: Option<Redacted<String>>,
-    /// How it ended: `transferred`, `returned`, `conference`, `failed`.
+    /// How it ended: `transferred`, `returned`, `conference`, `failed`, `abandoned` (the customer hung
+    /// up before).
     pub outcome: Option<String>,
 }
 

@@ -452,6 +452,7 @@ impl Tenant {
             Event::Cancel { invite, message } => calls.cancel(cx, invite, message),
             Event::Ack { server, flow, message } => calls.ack(cx, server, flow, message),
             Event::AckMissing { server } => calls.ack_missing(cx, server),
+            Event::CancelAnswered { user, flow, message } => calls.drawn(cx, user, flow, &message),
             Event::Response { client, user, message } => calls.response(cx, client, user, message),
             Event::Timeout { client, user } => calls.timeout(cx, client, user),
             Event::TransportError { client, user } => calls.transport_error(cx, client, user),

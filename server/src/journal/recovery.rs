@@ -8,6 +8,7 @@ use super::frame::{self, Found, HEAD};
 use super::reader::Reader;
 use super::segment::{self, Header, HeaderError, Segment};
 use hotline_base::Wall;
+use hotline_engine::checkpoint::Point;
 use hotline_engine::event::EventKind;
 use hotline_engine::record::{ReleaseReason, ReleasedBy};
 use hotline_engine::{CallId, CallRecord, Event};
@@ -24,8 +25,32 @@ const TEMPORARY_FAILURE: u8 = 41;
 pub struct OpenCalls {
     /// What is known of each, and where its first event stands.
     pub calls: BTreeMap<CallId, (u64, Box<CallRecord>)>,
+    /// Those whose customers were handed on: what they have done since.
+    handed_on: BTreeMap<CallId, Stretch>,
     /// The latest time in the events: the process was alive then.
     pub last_sign: Option<Wall>,
+}
+
+/// A caller who was handed on waits and talks anew; its record says when it did so first, and how
+/// long it had until then.
+#[derive(Debug, Default)]
+struct Stretch {
+    queued: Option<Wall>,
+    answered: Option<Wall>,
+    connected: Option<Wall>,
+}
+
+impl Stretch {
+    fn note(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::Queued { .. } => _ = self.queued.get_or_insert(event.at),
+            EventKind::Answered { .. } => self.answered = Some(event.at),
+            // The agent was gone before it was connected.
+            EventKind::OfferEnded { outcome, .. } if outcome != "answered" => self.answered = None,
+            EventKind::Connected { .. } => _ = self.connected.get_or_insert(event.at),
+            _ => {}
+        }
+    }
 }
 
 impl OpenCalls {
@@ -38,11 +63,23 @@ impl OpenCalls {
             }
             EventKind::Checkpoint { checkpoint } => {
                 let record = Box::new(checkpoint.record.clone());
+                if checkpoint.point == Point::Admitted && record.connected.is_some() {
+                    self.handed_on.insert(checkpoint.call, Stretch::default());
+                }
                 let since = self.calls.get(&checkpoint.call).map_or(sequence, |known| known.0);
                 self.calls.insert(checkpoint.call, (since, record));
             }
             EventKind::Released { record } => {
                 self.calls.remove(&record.call);
+                self.handed_on.remove(&record.call);
+            }
+            EventKind::Queued { call, .. }
+            | EventKind::Answered { call, .. }
+            | EventKind::OfferEnded { call, .. }
+            | EventKind::Connected { call } => {
+                if let Some(stretch) = self.handed_on.get_mut(call) {
+                    stretch.note(event);
+                }
             }
             _ => {}
         }
@@ -56,14 +93,16 @@ impl OpenCalls {
             .map(|(_, record)| Event {
                 at: now,
                 partition: record.call.partition,
-                kind: EventKind::Released { record: Box::new(closed(record, at)) },
+                kind: EventKind::Released {
+                    record: Box::new(closed(record, self.handed_on.get(&record.call), at)),
+                },
             })
             .collect()
     }
 }
 
 /// The record of a call that the end of the process cut off at `at`.
-fn closed(record: &CallRecord, at: Wall) -> CallRecord {
+fn closed(record: &CallRecord, handed_on: Option<&Stretch>, at: Wall) -> CallRecord {
     if record.released.is_some() {
         // It had ended (`Point::Released`); only the media statistics were still to come.
         return record.clone();
@@ -79,13 +118,16 @@ fn closed(record: &CallRecord, at: Wall) -> CallRecord {
         offer.ended = Some(at);
         offer.outcome.get_or_insert_with(|| "withdrawn".into());
     }
-    if let Some(queued) = record.queued {
+    let first =
+        Stretch { queued: record.queued, answered: record.answered, connected: record.connected };
+    let Stretch { queued, answered, connected } = handed_on.unwrap_or(&first);
+    if let Some(queued) = *queued {
         // Out of the last queue: what is played after it is not waiting.
         let left = record.queues.last().and_then(|visit| visit.left);
-        record.waiting_ms = ms(queued, record.answered.or(left).unwrap_or(at).max(queued));
+        record.waiting_ms += ms(queued, answered.or(left).unwrap_or(at).max(queued));
     }
-    if let Some(connected) = record.connected {
-        record.talk_ms = ms(connected, at);
+    if let Some(connected) = *connected {
+        record.talk_ms += ms(connected, at.max(connected));
     }
     record.released = Some(at);
     record.released_by = Some(ReleasedBy::System);

@@ -242,6 +242,54 @@ fn calls_that_were_open_are_closed_once_with_what_was_known() {
     assert!(found.calls.is_empty());
 }
 
+/// A customer was handed on and waited again when the process was cut off: the record counted talk
+/// from the first agent's until then, the waiting included.
+#[test]
+fn waiting_and_talk_of_a_call_that_was_handed_on_are_summed() {
+    use hotline_engine::checkpoint::{Checkpoint, LegCheckpoint, Point};
+    let address = "192.0.2.1:5060".parse().unwrap();
+    let caller = LegCheckpoint {
+        dialog: None,
+        open_invite: None,
+        flow: ("UDP".into(), address, address),
+        local_sdp: None,
+        remote_sdp: None,
+        port: None,
+    };
+    let mut known = record(1);
+    known.queued = Some(Wall::from_s(101));
+    known.answered = Some(Wall::from_s(110));
+    known.connected = Some(Wall::from_s(111));
+    (known.waiting_ms, known.talk_ms) = (9_000, 20_000);
+    let checkpoint = Checkpoint {
+        call: call(1),
+        point: Point::Admitted,
+        record: known,
+        queue_key: None,
+        flow: None,
+        caller,
+        agent: None,
+    };
+    let handed_on = event(131, EventKind::Checkpoint { checkpoint: Box::new(checkpoint) });
+    let (agent, queue) = (String::from("1002"), String::from("second"));
+    let queued = event(131, EventKind::Queued { call: call(1), queue, position: 1 });
+    let answered = event(150, EventKind::Answered { call: call(1), agent });
+    for (connects, waiting_ms, talk_ms) in [(false, 78_000, 20_000), (true, 28_000, 60_000)] {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _) = open(dir.path());
+        append(&journal, &[arrived(1), handed_on.clone(), queued.clone()]);
+        if connects {
+            append(&journal, &[answered.clone(), connected(1)]);
+        }
+        append(&journal, &[arrived(2), released(2)]);
+        drop(journal);
+        let (_, found) = open(dir.path());
+        let closing = found.closing_events(Wall::from_s(5_000));
+        let EventKind::Released { record } = &closing[0].kind else { panic!("{closing:?}") };
+        assert_eq!((record.waiting_ms, record.talk_ms), (waiting_ms, talk_ms), "{connects}");
+    }
+}
+
 #[test]
 fn a_call_that_had_ended_but_for_its_statistics_keeps_its_own_end() {
     let dir = tempfile::tempdir().unwrap();

@@ -331,7 +331,9 @@ impl Phone {
                         self.end(Ended::Cancelled);
                     }
                 }
-                endpoint::Event::ServerGone { .. } | endpoint::Event::Terminated { .. } => {}
+                endpoint::Event::ServerGone { .. }
+                | endpoint::Event::CancelAnswered { .. }
+                | endpoint::Event::Terminated { .. } => {}
             }
         }
     }

@@ -3,13 +3,13 @@
 use crate::centres::Snapshot;
 use crate::effects::Policies;
 use crate::http::{Answer, Node};
-use crate::journal::Journal;
+use crate::journal::{Entry, Journal};
 use crate::media::MediaWorkers;
 use crate::net::tcp::Tcp;
 use crate::runtime::{EngineMetrics, Engines, Mail, Order, metrics};
-use hotline_base::Partition;
+use hotline_base::{Partition, Wall};
 use hotline_engine::CallId;
-use hotline_engine::event::Event;
+use hotline_engine::event::{Event, EventKind};
 use hotline_engine::input::{Counts, Refusal, Reply, Request};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -25,6 +25,11 @@ const PROJECTION_TIME_MAX: Duration = Duration::from_secs(5);
 const TRACE_TIME_MAX: Duration = Duration::from_secs(20);
 /// Events read of the journal at once.
 const EVENTS_AT_ONCE: usize = 1_000;
+
+/// How long after a call's record answers to its last requests still belong to its ladder, µs; and how
+/// far the journal is read for them, in events.
+const LATE_MAX_US: i64 = 2_000_000;
+const LATE_EVENTS_MAX: u64 = 20_000;
 
 /// A node that runs, seen from outside its engines.
 pub(crate) struct RunningNode {
@@ -162,7 +167,9 @@ impl Node for RunningNode {
 
     fn events(&self, call: CallId, from: u64, to: Option<u64>) -> Result<Vec<Event>, String> {
         let published = *self.journal.published().borrow();
-        let limit = to.map_or(published, |to| to.saturating_add(1).min(published));
+        let last = to.unwrap_or(u64::MAX);
+        let limit = last.saturating_add(1 + LATE_EVENTS_MAX).min(published);
+        let mut until = Wall(i64::MAX);
         let mut reader = self.journal.reader(from);
         let mut events = Vec::new();
         let begun = std::time::Instant::now();
@@ -174,8 +181,18 @@ impl Node for RunningNode {
             if entries.is_empty() {
                 return Ok(events);
             }
-            let concerned = entries.into_iter().map(|entry| entry.event);
-            events.extend(concerned.filter(|event| crate::trace::concerns(event, call)));
+            for Entry { sequence, event } in entries {
+                if sequence == last {
+                    until = Wall(event.at.0.saturating_add(LATE_MAX_US));
+                } else if sequence > last && event.at > until {
+                    return Ok(events);
+                }
+                let is_late = sequence > last;
+                let drawn = !is_late || matches!(event.kind, EventKind::Message { .. });
+                if drawn && crate::trace::concerns(&event, call) {
+                    events.push(event);
+                }
+            }
         }
     }
 

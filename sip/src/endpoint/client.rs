@@ -295,6 +295,14 @@ impl<U: Clone> Endpoint<U> {
             client.forks.push(Fork { to_tag: Bytes::copy_from_slice(&tag), ack: None });
         }
         let message = message.clone();
+        if client.method == Method::Cancel {
+            let (flow, key) = (client.flow, (client.branch.random, false));
+            let invite = self.clients_by_branch.get(&key).and_then(|invite| self.client(*invite));
+            if let Some(user) = invite.and_then(|invite| invite.user.clone()) {
+                self.events.push_back(Event::CancelAnswered { user, flow, message });
+            }
+            return;
+        }
         self.tell_user(id, |client, user| Event::Response { client, user, message });
     }
 
@@ -323,6 +331,11 @@ impl<U: Clone> Endpoint<U> {
     /// The bytes of a client transaction's request, as sent.
     pub fn sent_request(&self, client: ClientId) -> Option<&Bytes> {
         self.client(client).map(|client| &client.request)
+    }
+
+    /// Where a client transaction's request was sent.
+    pub fn flow_of(&self, client: ClientId) -> Option<Flow> {
+        self.client(client).map(|client| client.flow)
     }
 
     /// Whether a client transaction still waits for its final response.

@@ -142,6 +142,15 @@ pub enum Event<U> {
         /// Whether it ended because its flow failed.
         failed: bool,
     },
+    /// A response to a CANCEL of ours. Nothing follows from it: the INVITE's own does.
+    CancelAnswered {
+        /// What the user gave with the INVITE.
+        user: U,
+        /// Where the CANCEL went.
+        flow: Flow,
+        /// The response.
+        message: Message,
+    },
     /// A provisional or final response; after a 2xx to INVITE also the 2xx of other forks.
     Response {
         /// The transaction.

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::id::CallId;
 use crate::record::ReleaseReason;
 use hotline_media::command::LegRef;
-use hotline_routing::{AgentRef, Device};
+use hotline_routing::{AgentRef, CallRef, Device, Input as Routed};
 use hotline_sip::status::q850_reason;
 
 /// What one call wants of another, named by its serial number.
@@ -72,6 +72,10 @@ pub(crate) enum Across {
     CustomerGone {
         /// The consultation.
         child: u32,
+        /// Who consults.
+        agent: AgentRef,
+        /// By which call routing knows it to talk.
+        talked_by: CallRef,
     },
     /// No RTP came from a line while it was lent: nobody is there any more.
     LineSilent {
@@ -132,8 +136,12 @@ impl Calls {
             Across::Joined { parent, legs } => {
                 self.with(cx, parent, |call, step| call.joined(step, legs));
             }
-            Across::CustomerGone { child } => {
-                self.with(cx, child, |call, step| call.customer_gone(step));
+            Across::CustomerGone { child, agent, talked_by } => {
+                let goes_on =
+                    self.with(cx, child, |call, step| call.customer_gone(step, talked_by));
+                if goes_on != Some(true) {
+                    cx.routing.handle(cx.now, Routed::CallEnded { agent, call: talked_by });
+                }
             }
         }
     }

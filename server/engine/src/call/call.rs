@@ -551,6 +551,7 @@ impl Call {
         self.stop_ringing(step, "withdrawn", &ending.header());
         self.stop_telling(step);
         self.drop_flow(step);
+        self.transfer_done(step, "failed");
         if !matches!(self.state, State::Arrived | State::Queued | State::InFlow) {
             let state = self.state_name();
             return step.cx.notice(format!("call {}: routing let it go ({state})", self.id));

@@ -23,6 +23,7 @@ use super::leg::{Leg, part_with};
 use super::outbound::{self, Wish};
 use super::trace::Lane;
 use super::{Side, Step};
+use crate::checkpoint::Point;
 use crate::id::CallId;
 use crate::input::Output;
 use crate::record::{CallRecord, ReleaseReason, ReleasedBy, TransferRecord};
@@ -30,7 +31,7 @@ use hotline_base::Redacted;
 use hotline_media::command::{Command, LegRef, PlayEnd};
 use hotline_routing::config::{AnswerSupervision, Destination};
 use hotline_routing::number::is_emergency;
-use hotline_routing::{AgentRef, AgentState, Circumstances, Input as Routed, QueueRef};
+use hotline_routing::{AgentRef, AgentState, CallRef, Circumstances, Input as Routed, QueueRef};
 use hotline_sip::status::q850_reason;
 use std::collections::BTreeMap;
 
@@ -78,8 +79,9 @@ pub(crate) struct ConsultOf {
     pub customer: LegRef,
     /// All three hear each other.
     pub conference: bool,
-    /// The customer has gone: for routing the agent is in a call of its own.
-    pub dials: bool,
+    /// The customer has gone: by this call routing still knows the agent to talk, until it has done
+    /// so; its wrap-up begins then.
+    pub outlives: Option<CallRef>,
 }
 
 /// The agent's leg on its way to a consultation.
@@ -162,7 +164,7 @@ impl Call {
             access_code: self.record.access_code.clone(),
             customer,
             conference: false,
-            dials: false,
+            outlives: None,
         };
         let lent = Lent {
             parent: self.id.serial,
@@ -258,6 +260,7 @@ impl Call {
         }
         self.agent_is_done(step, &talk);
         self.times.close_stretch(step.cx.now.mono);
+        self.note_durations();
         self.arm_keys(step, None);
         self.waiting.hops = self.waiting.hops.saturating_add(1);
         self.queue = None;
@@ -266,6 +269,8 @@ impl Call {
         self.supervision = Some(AnswerSupervision::AtOnce);
         self.state = State::Arrived;
         self.arm(step, super::call::ARRIVED_MAX);
+        // From here on it waits and talks anew.
+        self.checkpoint(step, Point::Admitted);
         let access_code = self.record.access_code.clone();
         self.go_to(step, target, by, access_code.as_deref());
     }
@@ -339,7 +344,7 @@ impl Call {
         }
         let record = Box::new(self.record.clone());
         step.cx.journal(crate::event::EventKind::CallArrived { record });
-        self.checkpoint(step, crate::checkpoint::Point::Admitted);
+        self.checkpoint(step, Point::Admitted);
         self.arm(step, super::call::ARRIVED_MAX);
         self.caller.leg.media.tone(step.cx.out, crate::config::WAIT_TONE);
         let of = self.consult_of.as_ref();
@@ -369,8 +374,8 @@ impl Call {
                 step.index.across.push_back(Across::ConsultOver { parent, leg, failed, gone });
             }
             None => {
-                if of.dials {
-                    step.routed(Routed::DialEnded { agent: of.agent });
+                if let Some(call) = of.outlives {
+                    step.routed(Routed::CallEnded { agent: of.agent, call });
                 }
                 part_with(step, leg, &ending.header(), gone);
             }
@@ -461,11 +466,12 @@ impl Call {
         self.transfer_done(step, "conference");
     }
 
-    /// The customer's call is over while its agent consults: the two go on by themselves.
-    pub fn customer_gone(&mut self, step: &mut Step<'_, '_>) {
-        let Some(of) = &mut self.consult_of else { return };
+    /// The customer's call is over while its agent consults: the two go on by themselves. `false`:
+    /// this consultation is over too.
+    pub fn customer_gone(&mut self, step: &mut Step<'_, '_>, talked_by: CallRef) -> bool {
+        let Some(of) = &mut self.consult_of else { return false };
         of.parent = None;
-        of.dials = true;
+        of.outlives = Some(talked_by);
         let conference = of.conference;
         step.index.agents.insert(of.employee_id.clone(), self.id.serial);
         if let Some(line) = self.caller.leg.home {
@@ -479,16 +485,16 @@ impl Call {
             self.bridge(step);
         }
         self.tell(step, Side::Caller, &["customer_gone"]);
+        true
     }
 
-    /// This call is being released: its agent, who consults, is from now on in a call of its own.
+    /// This call is being released: its agent, who consults, talks on, and has its call ended for it
+    /// by the consultation.
     pub fn leave_consultation(&mut self, step: &mut Step<'_, '_>) {
         let Some(Consult { child: Some(child), .. }) = self.consult.take() else { return };
-        if let State::Connected(Talk { agent: Some(agent), .. }) = &self.state {
-            // Before its call ends, so that it is not free in between.
-            step.routed(Routed::DialsOut { agent: *agent });
-        }
-        step.index.across.push_back(Across::CustomerGone { child });
+        let State::Connected(talk) = &mut self.state else { return };
+        let Some(agent) = talk.agent.take() else { return };
+        step.index.across.push_back(Across::CustomerGone { child, agent, talked_by: talk.call });
     }
 }
 

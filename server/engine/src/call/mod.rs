@@ -75,6 +75,7 @@ use hotline_sip::{ClientId, Method, ServerId};
 use parting::Parting;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
+use trace::Lane;
 
 /// Retry-After of a 503, in seconds.
 pub(crate) const RETRY_AFTER_S: &str = "5";
@@ -391,7 +392,10 @@ impl Calls {
     pub(crate) fn cancel(&mut self, cx: &mut Context<'_>, invite: ServerId, message: Message) {
         let Some(&(serial, Side::Caller)) = self.index.servers.get(&invite) else { return };
         self.with(cx, serial, |call, step| {
-            call.caller.leg.lane.received(step.cx, &message);
+            let lane = call.caller.leg.lane;
+            lane.received(step.cx, &message);
+            // The endpoint has answered it.
+            lane.responded(step.cx, &message, 200, String::new());
             call.caller_gone(step, message.q850_cause());
         });
     }
@@ -462,23 +466,25 @@ impl Calls {
             self.parting_step(cx, |step| parting::response(step, key, client, &message));
             return;
         }
-        let invite = message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
-        self.with(cx, key.0, |call, step| {
-            if invite && call.dial_response(step, client, &message) {
-                return;
+        if !message.cseq().is_ok_and(|cseq| cseq.method == Method::Invite) {
+            // The answers to BYE change nothing, its dialog is over and often its call.
+            if let Some(flow) = cx.endpoint.flow_of(client) {
+                self.drawn(cx, user, flow, &message);
             }
-            if invite {
+            return;
+        }
+        self.with(cx, key.0, |call, step| {
+            if !call.dial_response(step, client, &message) {
                 call.offer_response(step, user.leg, client, &message);
             }
-            // The answers to BYE change nothing, its dialog is over: they are only drawn.
-            else if let Some(leg) = call.leg_mut(match user.leg {
-                0 => Side::Caller,
-                _ => Side::Agent,
-            }) && leg.lane.leg == user.leg
-            {
-                leg.lane.received(step.cx, &message);
-            }
         });
+    }
+
+    /// A response that nothing follows from, also one to a call that is over: it is only drawn.
+    pub(crate) fn drawn(&self, cx: &mut Context<'_>, user: User, flow: Flow, message: &Message) {
+        if user.call.epoch == self.epoch {
+            Lane { call: user.call, leg: user.leg, flow }.received(cx, message);
+        }
     }
 
     /// No final response came to a request of ours.

@@ -15,7 +15,7 @@ use super::parting::hang_up_when_acknowledged;
 use super::{Side, Step};
 use crate::checkpoint::Point;
 use crate::event::EventKind;
-use crate::record::ReleaseReason;
+use crate::record::{ReleaseReason, ReleasedBy};
 use hotline_media::command::LegStatistics;
 use hotline_routing::Input as Routed;
 use std::time::Duration;
@@ -131,15 +131,25 @@ impl Call {
             }
             _ => self.leave_queue(now, left),
         }
+        // The customer was to be handed on, and is with nobody.
+        self.transfer_done(
+            step,
+            if ending.by == ReleasedBy::Caller { "abandoned" } else { "failed" },
+        );
+        self.times.close_stretch(now.mono);
+        self.note_durations();
         let record = &mut self.record;
         record.released = Some(now.wall);
-        self.times.close_stretch(now.mono);
-        record.waiting_ms = whole_ms(self.times.waited);
-        record.talk_ms = whole_ms(self.times.talked);
         record.q850 = ending.q850;
         record.sip_status = Some(if self.caller.is_open() { ending.status } else { 200 });
         record.released_by = Some(ending.by);
         record.reason = Some(ending.reason);
+    }
+
+    /// The record learns how long its caller has waited and talked in the stretches that are over.
+    pub fn note_durations(&mut self) {
+        self.record.waiting_ms = whole_ms(self.times.waited);
+        self.record.talk_ms = whole_ms(self.times.talked);
     }
 
     /// A media worker has closed a leg.

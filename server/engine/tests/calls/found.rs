@@ -322,6 +322,56 @@ fn phones_that_lose_to_another_are_told_that_the_call_was_answered_elsewhere() {
     assert!(ladder("CANCEL", true) && ladder("BYE", true) && ladder("BYE", false));
 }
 
+/// The arrows of answers, as `leg ← 200 OK 1 CANCEL`.
+fn answers(w: &World) -> Vec<String> {
+    let answer = |event: &hotline_engine::Event| match &event.kind {
+        EventKind::Message { message, .. } if message.start_line.starts_with("200") => {
+            let way = if message.sent { "→" } else { "←" };
+            Some(format!("{} {way} {}", message.leg, message.cseq))
+        }
+        _ => None,
+    };
+    w.events.iter().filter_map(answer).collect()
+}
+
+/// Nobody told the calls of answers to CANCEL, and the answer to the last BYE came when the record
+/// was written and the call forgotten: in no ladder was it seen that a peer had heard the end.
+#[test]
+fn answers_to_cancel_and_to_the_last_bye_are_in_the_ladder() {
+    let mut w = World::new(centre());
+    w.register(11, "1001");
+    let mut caller = call(&mut w, "123451");
+    caller.answered(&mut w);
+    let ring = rings(&mut w, 11);
+    ring.respond(&mut w, 180);
+    caller.bye(&mut w);
+    ring.cancelled(&mut w);
+    w.quiet();
+    let seen = answers(&w);
+    assert!(seen.contains(&"1 ← 1 CANCEL".into()), "{seen:?}");
+
+    let mut w = World::new(centre());
+    w.register(11, "1001");
+    let mut caller = call(&mut w, "123451");
+    caller.answered(&mut w);
+    rings(&mut w, 11).answer(&mut w);
+    w.run(5_000);
+    caller.bye(&mut w);
+    assert_eq!(w.records().len(), 1, "the call is over before its last answer");
+    hung_up(&mut w, 11);
+    w.quiet();
+    let seen = answers(&w);
+    assert!(seen.iter().any(|one| one.starts_with("1 ←") && one.ends_with("BYE")), "{seen:?}");
+
+    let mut w = World::new(centre());
+    let mut caller = call(&mut w, "123453");
+    caller.expect(&mut w, 183);
+    caller.cancel(&mut w);
+    w.quiet();
+    let seen = answers(&w);
+    assert!(seen.contains(&"0 → 1 CANCEL".into()), "{seen:?}");
+}
+
 /// A server was restarted at noon, and every agent had been idle since noon, for no reason.
 #[test]
 fn since_when_and_why_an_agent_is_in_its_state_survives_a_restart() {

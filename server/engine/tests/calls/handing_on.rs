@@ -3,6 +3,7 @@
 
 use crate::lines::*;
 use crate::peers::*;
+use crate::world::*;
 use hotline_ivr::schedule::{WorkingTime, Written};
 use std::sync::Arc;
 
@@ -55,6 +56,77 @@ fn waiting_after_a_transfer_is_waiting_and_not_talk() {
     let record = w.records().into_iter().find(|record| record.queues.len() == 2).unwrap();
     assert_eq!(record.waiting_ms, 30_000);
     assert!((8_000..=10_000).contains(&record.talk_ms), "{}", record.talk_ms);
+}
+
+/// Wrap-up of the customer's queue ran while the agent still talked to whom it had consulted; what
+/// it asked for meanwhile was taken at once, and a call could come as soon as it hung up.
+#[test]
+fn an_agent_whose_customer_has_gone_while_it_consults_talks_until_its_own_call_ends() {
+    for key in ["", "*0", "*8", "**"] {
+        let (mut w, mut agent, line, mut customer, _) = with_colleague(sign_in_centre());
+        w.press(line, "*21002#");
+        let mut ring = rings(&mut w, 12);
+        ring.answer(&mut w);
+        customer.bye(&mut w);
+        w.press(line, key);
+        w.run(60_000);
+        assert_eq!(w.agent("1001"), "talking", "{key}");
+        let states = w.states("1001");
+        ring.bye(&mut w);
+        let after = match key {
+            "*0" => "idle",
+            "*8" => "busy chosen",
+            "**" => "signed_out",
+            _ => "wrap_up",
+        };
+        assert_eq!(w.agent("1001"), after, "{key}");
+        assert_eq!(w.states("1001").len(), states.len() + 1, "{:?}", w.states("1001"));
+        w.run(10_000);
+        match key {
+            "**" => _ = agent.hung_up(&mut w),
+            _ => agent.bye(&mut w),
+        }
+        w.quiet();
+    }
+}
+
+/// A customer who was handed on and left before anybody answered: the record said nothing of how
+/// the transfer had ended.
+#[test]
+fn a_transfer_that_the_customer_does_not_wait_for_is_abandoned() {
+    for keys in ["*31002#", "*3123452#", "*21002#"] {
+        let (mut w, mut agent, line, mut customer, _) = with_colleague(sign_in_centre());
+        w.press(line, keys);
+        w.run(2_000);
+        customer.bye(&mut w);
+        if w.was_sent(12, "INVITE") {
+            let ring = rings(&mut w, 12);
+            if keys.starts_with("*2") {
+                w.press(line, "*5");
+            }
+            ring.cancelled(&mut w);
+        }
+        agent.bye(&mut w);
+        w.quiet();
+        let record = w.records().into_iter().find(|record| !record.transfers.is_empty()).unwrap();
+        assert_eq!(record.transfers[0].outcome.as_deref(), Some("abandoned"), "{keys}");
+    }
+}
+
+/// The same when the queue or the agent does not take it: it has failed.
+#[test]
+fn a_transfer_that_nobody_takes_has_failed() {
+    let (mut w, mut agent, line, mut customer, _) = with_colleague(sign_in_centre());
+    w.press(line, "*31002#");
+    let ring = rings(&mut w, 12);
+    ring.respond(&mut w, 486);
+    w.take(12, "ACK");
+    w.run(5_000);
+    customer.hung_up(&mut w);
+    agent.bye(&mut w);
+    w.quiet();
+    let record = w.records().into_iter().find(|record| !record.transfers.is_empty()).unwrap();
+    assert_eq!(record.transfers[0].outcome.as_deref(), Some("failed"));
 }
 
 /// A number that an agent typed led where it leads in working time, at any time: customers were

@@ -376,7 +376,7 @@ fn a_second_sign_in_takes_the_line_over_unless_a_call_runs() {
     w.press(leg, &format!("1001#{PIN}#"));
     compared(&mut w, true);
     w.press(leg, "1");
-    w.run(5_000);
+    w.run(60_000);
     third.hung_up(&mut w);
     assert_eq!(w.agent("1001"), "talking", "untouched");
     customer.bye(&mut w);
@@ -484,7 +484,15 @@ fn the_customer_hangs_up_while_its_agent_consults() {
         w.run(10_000);
         assert_eq!(w.agent("1001"), "talking", "the consultation goes on");
         ring.bye(&mut w);
+        assert_eq!(w.agent("1001"), "wrap_up", "from the end of its own call");
+        w.run(4_000);
+        assert_eq!(w.agent("1001"), "wrap_up", "and for as long as the queue says");
+        w.run(1_000);
         assert_eq!(w.agent("1001"), "idle");
+        let verb = hotline_engine::input::AgentVerb::SignOut;
+        let request =
+            hotline_engine::input::Request::AgentVerb { employee_id: "1002".into(), verb };
+        w.ask(request).unwrap();
         let (mut next, _) = self::customer(&mut w, "123451");
         w.run(5_000);
         assert!(w.bridged(), "the line is there for the next customer");

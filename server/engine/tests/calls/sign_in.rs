@@ -26,7 +26,7 @@ fn an_agent_who_holds_a_customer_is_not_signed_in_elsewhere() {
     let (mut other, leg) = calls_in(&mut w, "15557002");
     tries(&mut w, leg, "1001", true);
     w.press(leg, "1");
-    w.run(5_000);
+    w.run(60_000);
     other.hung_up(&mut w);
     assert_eq!(w.agent("1001"), "holding", "untouched");
     w.press(line, "*1");
@@ -113,6 +113,23 @@ fn chooses_to_be_rung(w: &mut World) {
     w.press(leg, "2");
     w.run(5_000);
     agent.hung_up(w);
+}
+
+/// 1002 has no number to be rung at: 2 sounded like a wrong PIN, and ended the call.
+#[test]
+fn an_agent_without_a_number_to_be_rung_at_chooses_again() {
+    let mut w = World::new(sign_in_centre());
+    let (mut agent, leg) = calls_in(&mut w, "15557002");
+    tries(&mut w, leg, "1002", true);
+    w.press(leg, "2");
+    w.run(1_000);
+    assert_eq!(w.agent("1002"), "signed_out");
+    assert!(w.legs().contains(&leg), "the call goes on");
+    w.press(leg, "1");
+    w.run(5_000);
+    assert_eq!(w.agent("1002"), "idle");
+    agent.bye(&mut w);
+    w.quiet();
 }
 
 /// An agent who is rung for its calls could change its state in a call alone: to take a break

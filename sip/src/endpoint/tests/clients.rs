@@ -96,7 +96,13 @@ fn a_cancel_waits_for_the_provisional_response() {
     lab.answer(Method::Cancel, 200, "b");
     lab.answer(Method::Invite, 487, "b");
     lab.quiet();
-    lab.check(&["600 → CANCEL", "700 → ACK", "700 response 487", "32700 client gone"]);
+    lab.check(&[
+        "600 → CANCEL",
+        "700 CANCEL answered 200",
+        "700 → ACK",
+        "700 response 487",
+        "32700 client gone",
+    ]);
 }
 
 #[test]
@@ -117,6 +123,7 @@ fn a_200_that_crosses_the_cancel_is_delivered() {
         "0 → CANCEL",
         "0 response 200",
         "0 → ACK",
+        "0 CANCEL answered 481",
         "32000 client gone",
     ]);
 }

@@ -69,6 +69,9 @@ impl Lab {
                 Event::ServerGone { failed, .. } => {
                     if failed { "server failed" } else { "server gone" }.into()
                 }
+                Event::CancelAnswered { message, .. } => {
+                    format!("CANCEL answered {}", message.status().unwrap())
+                }
                 Event::Response { message, .. } => {
                     format!("response {}", message.status().unwrap())
                 }
