@@ -5,13 +5,15 @@
 //!
 //! A conference has a phase of its own: every 20 ms one step of each member's playout is taken,
 //! summed, and put aside for each member without its own voice. A member's stream goes out in the
-//! member's phase and packet time, encoded once.
+//! member's phase and packet time, encoded once. Its telephone-events are no voice: the others get
+//! new ones.
 
 use super::leg::Leg;
 use super::tick::{accrue, packet_samples};
 use super::{PHASES, PortIndex, Sink, Worker};
 use crate::command::{Event, LegRef, StreamParameters};
 use crate::playout::{Playout, STEP};
+use crate::telephone_event::Recognised;
 use crate::timeline::Feeder;
 use hotline_base::Mono;
 use smallvec::SmallVec;
@@ -120,6 +122,23 @@ impl Worker {
 
     fn seat_of(&self, place: u32) -> Option<u64> {
         self.leg(place)?.ear.as_ref()?.seat.as_ref().map(|seat| seat.conference)
+    }
+
+    /// A member has pressed a key: once it is let go, the others get it, if the member's leg passes
+    /// keys on. Tones in its audio they hear anyway.
+    pub(super) fn tell_conference(&mut self, place: u32, pressed: Recognised) {
+        let Recognised::Ended { digit, .. } = pressed else { return };
+        if !self.leg(place).is_some_and(|leg| leg.relay) {
+            return;
+        }
+        let Some(number) = self.seat_of(place) else { return };
+        let found = self.conferences.iter().find(|conference| conference.number == number);
+        let members = found.map(|conference| conference.members.clone()).unwrap_or_default();
+        for other in members.into_iter().filter(|member| *member != place) {
+            if let Some(leg) = self.leg_mut(other) {
+                leg.digits_out.push(digit.encode_utf8(&mut [0; 4]));
+            }
+        }
     }
 
     /// One step of the conferences of a phase.

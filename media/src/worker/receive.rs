@@ -173,6 +173,7 @@ impl Worker {
         let found = leg.digits_in.get_or_insert_default().receive(now, stamp, payload);
         for recognised in found.into_iter().flatten() {
             self.recognised(place, recognised, DigitSource::Rtp);
+            self.tell_conference(place, recognised);
         }
         let relay = self.leg(place).is_some_and(|leg| leg.relay);
         let Some(leg) = peer

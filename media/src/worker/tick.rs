@@ -57,6 +57,7 @@ impl Worker {
             let peer = leg.peer.filter(|_| leg.relay);
             self.recognised(place, ended, DigitSource::Rtp);
             self.relay_in_band(peer, ended);
+            self.tell_conference(place, ended);
         }
         if listened {
             self.tend(now.mono, place);

@@ -108,6 +108,45 @@ fn digits_of_a_conference_are_reported() {
     assert_eq!(bed.digits(), "4");
 }
 
+/// The keys that a leg was sent as telephone-events.
+fn keys_of(bed: &Bed, number: u32) -> String {
+    let mut receiver = telephone_event::Receiver::default();
+    let mut keys = String::new();
+    for (_, header, payload) in bed.rtp_of(number) {
+        let Header { ssrc, timestamp, marker, payload_type, .. } = header;
+        let stamp = telephone_event::EventStamp { ssrc, timestamp, marker, late: false };
+        let event = telephone_event::EventPayload::parse(&payload).filter(|_| payload_type == 101);
+        let found = event.map(|event| receiver.receive(Mono(0), stamp, event));
+        for found in found.into_iter().flatten().flatten() {
+            if let telephone_event::Recognised::Ended { digit, .. } = found {
+                keys.push(digit);
+            }
+        }
+    }
+    keys
+}
+
+/// Somebody in a conference was asked to press a key, by a machine or a colleague, who heard
+/// nothing: telephone-events are no voice, and were passed on to nobody.
+#[test]
+fn keys_of_a_member_reach_the_others_unless_they_are_kept() {
+    for kept in [false, true] {
+        let mut bed = Bed::with_legs(&[Pcma, Pcma, Pcma]);
+        bed.command(Command::SetDigits { leg: leg(1), relay: !kept, in_band: false });
+        confer(&mut bed, &[0, 1, 2]);
+        for (n, event, timestamp) in [(1, 4, 160), (2, 5, 1_600)] {
+            let payload =
+                telephone_event::EventPayload { event, end: true, volume: 10, duration: 800 };
+            assert!(bed.receive(1, peer(1), &packet(101, n, timestamp, true, &payload.bytes())));
+        }
+        bed.run(1_000);
+        let expected = if kept { "" } else { "45" };
+        assert_eq!((keys_of(&bed, 0).as_str(), keys_of(&bed, 2).as_str()), (expected, expected));
+        assert_eq!(keys_of(&bed, 1), "", "not its own");
+        assert_eq!(bed.digits(), "45", "reported all the same");
+    }
+}
+
 #[test]
 fn a_conference_that_cannot_be_made_is_reported() {
     for (legs, other) in [(&[0, 1, 9][..], 9), (&[0], 0), (&[0, 1, 2, 3, 0], 0), (&[0, 0], 0)] {

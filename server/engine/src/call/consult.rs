@@ -62,6 +62,8 @@ pub(crate) struct Consult {
     pub target: Target,
     /// All three hear each other.
     pub conference: bool,
+    /// The legs that the customer hears then.
+    pub others: Vec<LegRef>,
 }
 
 /// What a consultation knows of the call it is about.
@@ -175,7 +177,7 @@ impl Call {
             hops_left: self.hops_left,
             data: self.record.data.clone(),
         };
-        self.consult = Some(Consult { child: None, target, conference: false });
+        self.consult = Some(Consult { child: None, target, conference: false, others: Vec::new() });
         step.index.across.push_back(Across::Consult(Box::new(lent)));
     }
 
@@ -461,6 +463,8 @@ impl Call {
     pub fn joined(&mut self, step: &mut Step<'_, '_>, legs: Vec<LegRef>) {
         let Some(consult) = &mut self.consult else { return };
         consult.conference = true;
+        let customer = self.caller.leg.media.leg;
+        consult.others = legs.iter().copied().filter(|leg| *leg != customer).collect();
         self.caller.leg.media.stop(step.cx.out);
         step.cx.out.push_back(Output::Media(Command::Conference { legs }));
         self.transfer_done(step, "conference");

@@ -13,8 +13,9 @@
 
 use super::call::{Call, State};
 use super::{Side, Step};
+use crate::input::Output;
 use hotline_base::Mono;
-use hotline_media::command::DigitSource;
+use hotline_media::command::{Command, DigitSource};
 use hotline_sip::header::HeaderName;
 use hotline_sip::message::Message;
 use std::collections::VecDeque;
@@ -194,11 +195,23 @@ impl Call {
         }
         // Telephone-events and tones are passed on by the workers.
         let passed_on = way != Way::Info || by_rtp;
-        if !passed_on
-            && matches!(self.state, State::Connected(_))
-            && let Some(other) = self.leg_mut(side.other())
-        {
-            other.media.send_digits(step.cx.out, digit.to_string());
+        if !passed_on {
+            self.pass_digits_on(step, side, &digit.to_string());
+        }
+    }
+
+    /// Sends digits of one side to whom it talks to: in a conference to both.
+    pub fn pass_digits_on(&mut self, step: &mut Step<'_, '_>, side: Side, digits: &str) {
+        if !matches!(self.state, State::Connected(_)) {
+            return;
+        }
+        let other = self.leg_mut(side.other()).map(|leg| leg.media.leg);
+        let of = self.consult_of.as_ref().filter(|of| of.conference && of.parent.is_some());
+        let customer = of.map(|of| of.customer);
+        let others = self.consult.iter().flat_map(|consult| consult.others.iter().copied());
+        for leg in other.into_iter().chain(customer).chain(others) {
+            let command = Command::SendDigits { leg, digits: digits.to_owned() };
+            step.cx.out.push_back(Output::Media(command));
         }
     }
 }

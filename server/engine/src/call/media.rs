@@ -186,11 +186,6 @@ impl MediaLeg {
         current
     }
 
-    /// Sends digits to the peer.
-    pub fn send_digits(&self, out: &mut VecDeque<Output>, digits: String) {
-        out.push_back(Output::Media(Command::SendDigits { leg: self.leg, digits }));
-    }
-
     /// Closes the leg.
     pub fn close(&self, out: &mut VecDeque<Output>) {
         out.push_back(Output::Media(Command::Close { leg: self.leg }));

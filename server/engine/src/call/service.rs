@@ -83,13 +83,7 @@ impl Call {
             Pressed::Relay(digits) if matches!(self.state, State::AtKeys(_)) => {
                 self.choose(step, &digits);
             }
-            Pressed::Relay(digits) => {
-                if matches!(self.state, State::Connected(_))
-                    && let Some(other) = self.leg_mut(side.other())
-                {
-                    other.media.send_digits(step.cx.out, digits);
-                }
-            }
+            Pressed::Relay(digits) => self.pass_digits_on(step, side, &digits),
             Pressed::AskNumber(_) => self.tell(step, side, &["consult_enter_number"]),
             Pressed::NoNumber => self.tell(step, side, &["not_possible"]),
             Pressed::Code(feature) => self.serve(step, side, feature),

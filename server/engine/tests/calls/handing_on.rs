@@ -3,7 +3,6 @@
 
 use crate::lines::*;
 use crate::peers::*;
-use crate::world::*;
 use hotline_ivr::schedule::{WorkingTime, Written};
 use std::sync::Arc;
 
