@@ -184,7 +184,8 @@ fn an_outside_number_that_is_not_reached_leaves_the_agent_with_its_customer() {
 /// and the customer notices nothing.
 #[test]
 fn a_number_that_cannot_be_called_is_not_possible_and_the_customer_stays() {
-    let wanted: [(&str, fn(&mut TenantConfig)); 5] = [
+    type Change = fn(&mut TenantConfig);
+    let wanted: [(&str, Change); 5] = [
         ("barred", |config| config.trunks[0].outside_prefixes = vec!["+46".into()]),
         ("no prefix at all", |config| config.trunks[0].outside_prefixes.clear()),
         // The line and the customer have both.
