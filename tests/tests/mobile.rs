@@ -300,6 +300,106 @@ fn a_blind_transfer_by_digits_reaches_a_colleague_with_baresip() {
     assert_eq!(record["transfers"][0]["to"], "agent \"1002\"", "{record:#}");
 }
 
+/// An outside party behind the carrier, and what it says and hears.
+fn outside(stage: &Stage) -> (Phone, Rtp) {
+    let phone = Phone::udp(stage.server.net.carrier(2), stage.server.sip(), "15558888");
+    let audio = Rtp::open(phone.local.ip());
+    (phone, audio)
+}
+
+/// It is called and answers.
+fn answers(phone: &mut Phone, audio: &Rtp) -> Call {
+    let ring = phone.ringing(s(10));
+    let uri = ring.invite.request_uri();
+    assert!(uri.starts_with("sip:15558888@"), "{uri}");
+    let from = ring.invite.header("From");
+    assert!(from.contains("sip:12345@") && !from.contains("15550042"), "{from}");
+    phone.answer(&ring, audio.address);
+    audio.talk(ring.audio.expect("an offer"), COLLEAGUE_HZ);
+    ring
+}
+
+const TO_OUTSIDE: Wishes = Wishes {
+    single_phone: "",
+    tenant: "",
+    trunk: "outside_prefixes = [\"+1555\"]",
+    wrap_up_s: 60,
+    rung_at: 2,
+};
+
+#[test]
+fn an_agent_consults_an_outside_number_and_hands_the_customer_over() {
+    let mut stage = Stage::new(TO_OUTSIDE);
+    let api = stage.server.api();
+    stage.signs_in("1");
+    let (mut phone, far) = outside(&stage);
+    let mut call = stage.customer_talks();
+    // A number that nobody pays for.
+    stage.forget();
+    stage.line.press("*246700000#", EVENTS);
+    stage.until_said(&stage.line, "not_possible");
+    stage.both_talk();
+    // One that may be called.
+    stage.line.press("*215558888#", EVENTS);
+    let ring = answers(&mut phone, &far);
+    stage.line.until_heard(f64::from(COLLEAGUE_HZ));
+    far.until_heard(f64::from(AGENT_HZ));
+    stage.forget();
+    stage.near.until_heard(f64::from(HOLD_HZ));
+    stage.line.press("*3", EVENTS);
+    api.until_agent_is("1001", "wrap_up");
+    stage.forget();
+    far.forget();
+    far.until_heard(f64::from(CUSTOMER_HZ));
+    stage.near.until_heard(f64::from(COLLEAGUE_HZ));
+    assert!(!hears(&stage.line, f64::from(CUSTOMER_HZ)), "the line is at rest");
+    for audio in [&stage.near, &far] {
+        assert_eq!(audio.keys_heard(EVENTS), "", "codes are for nobody else");
+    }
+    assert_eq!(stage.customer.hang_up(&mut call), 200);
+    phone.hung_up(&ring, SOON);
+    let record = api.record(&call.id);
+    let transfers = record["transfers"].as_array().expect("transfers");
+    assert_eq!(transfers.len(), 1, "{record:#}");
+    assert_eq!(transfers[0]["to"], "number", "{record:#}");
+    assert_eq!(transfers[0]["outcome"], "transferred", "{record:#}");
+}
+
+#[test]
+fn a_blind_transfer_by_digits_reaches_an_outside_number_and_a_queue() {
+    let mut stage = Stage::new(TO_OUTSIDE);
+    let api = stage.server.api();
+    stage.signs_in("1");
+    let (mut phone, far) = outside(&stage);
+    let mut call = stage.customer_talks();
+    stage.line.press("*315558888#", EVENTS);
+    let mut ring = answers(&mut phone, &far);
+    api.until_agent_is("1001", "wrap_up");
+    far.until_heard(f64::from(CUSTOMER_HZ));
+    stage.near.until_heard(f64::from(COLLEAGUE_HZ));
+    assert_eq!(phone.hang_up(&mut ring), 200);
+    stage.customer.hung_up(&call, SOON);
+    assert_eq!(api.record(&call.id)["transfers"][0]["outcome"], "transferred");
+    // The line is there for the next, who goes to the other queue.
+    stage.line.press("*0", EVENTS);
+    api.until_agent_is("1001", "idle");
+    let (mut colleague, far) = stage.colleague();
+    call = stage.customer_talks();
+    stage.line.press("*3123452#", EVENTS);
+    let ring = colleague.ringing(s(10));
+    colleague.answer(&ring, far.address);
+    far.talk(ring.audio.expect("an offer"), COLLEAGUE_HZ);
+    stage.forget();
+    stage.near.until_heard(f64::from(COLLEAGUE_HZ));
+    far.until_heard(f64::from(CUSTOMER_HZ));
+    assert_eq!(stage.customer.hang_up(&mut call), 200);
+    colleague.hung_up(&ring, SOON);
+    let record = api.record(&call.id);
+    assert_eq!(record["queues"][1]["skill_queue"], "second", "{record:#}");
+    assert_eq!(record["transfers"][0]["to"], "skill_queue \"second\"", "{record:#}");
+    assert_eq!(record["transfers"][0]["outcome"], "transferred", "{record:#}");
+}
+
 #[test]
 fn what_is_no_code_goes_to_the_customer_and_what_is_one_does_not() {
     let mut stage = Stage::new(Wishes::default());
