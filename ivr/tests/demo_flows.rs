@@ -40,8 +40,8 @@ fn office() -> WorkingTime {
     .unwrap()
 }
 
-#[test]
-fn they_pass_the_checker_without_a_warning() {
+/// What the demo's flows may refer to.
+fn world() -> World {
     let languages: BTreeSet<String> = ["en", "zh", "es"].map(String::from).into();
     let prompts = |language: &String| {
         // Spanish has its sentences and digits.
@@ -49,16 +49,46 @@ fn they_pass_the_checker_without_a_warning() {
         let units = units.filter(|unit| language != "es" || unit.starts_with("digit_"));
         SENTENCES.iter().copied().chain(units).map(String::from).collect()
     };
-    let world = World {
+    World {
         default_language: "en".into(),
         prompts: languages.iter().map(|tag| (tag.clone(), prompts(tag))).collect(),
         queues: ["support", "sales"].map(|queue| (queue.into(), QueueType::Voice)).into(),
         working_times: [String::from("office")].into(),
         languages,
         ..World::default()
-    };
-    let faults = check(&flows(), &world);
+    }
+}
+
+#[test]
+fn they_pass_the_checker_without_a_warning() {
+    let faults = check(&flows(), &world());
     assert!(faults.is_empty(), "{faults:#?}");
+}
+
+/// A misspelt edge was told with a line for each node that no way led to any more.
+#[test]
+fn an_edge_to_nowhere_is_told_once_and_nothing_that_follows_from_it() {
+    let mut broken = 0;
+    for (name, text) in FLOWS {
+        let document: serde_json::Value = toml::from_str(text).unwrap();
+        let flow = hotline_ivr::read::flow(&document).unwrap();
+        let roots = flow.roots().into_iter().map(|(key, _)| key.to_owned());
+        let nodes = flow.node.iter().flat_map(|(node, is)| {
+            is.edges().into_iter().map(move |(key, _)| format!("node.{node}.{key}"))
+        });
+        for path in roots.chain(nodes) {
+            let mut document = document.clone();
+            let pointer = format!("/{}", path.replace('.', "/"));
+            *document.pointer_mut(&pointer).expect(&path) = "nowhere".into();
+            let mut flows = flows();
+            flows.insert((*name).into(), hotline_ivr::read::flow(&document).unwrap());
+            let faults = check(&flows, &world());
+            let told: Vec<_> = faults.iter().map(|fault| (&*fault.flow, &*fault.path)).collect();
+            assert_eq!(told, [(*name, path.as_str())], "{faults:#?}");
+            broken += 1;
+        }
+    }
+    assert!(broken > 50, "{broken}");
 }
 
 #[test]

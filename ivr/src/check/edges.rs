@@ -5,14 +5,18 @@ use crate::fault::Fault;
 use crate::model::{Flow, Name, Node};
 use std::collections::BTreeSet;
 
-/// What is wrong with a flow's edges.
+/// What is wrong with a flow's edges. A node that no way leads to is no fault of its own while an
+/// edge on the way from start leads nowhere: that one may have been meant to lead there.
 pub fn faults(flow: &Flow) -> Vec<Fault> {
     let mut faults = nowhere(flow);
     let roots: Vec<&Name> = flow.roots().into_iter().map(|(_, root)| root).collect();
     let reached = reachable(flow, &roots);
-    for name in flow.node.keys().filter(|name| !reached.contains(name.as_str())) {
-        let what = "no way from start leads here; lead an edge here or take it out";
-        faults.push(Fault::wrong(&format!("node.{name}"), what));
+    let unreached = flow.node.keys().filter(|name| !reached.contains(name.as_str()));
+    if !is_cut_off(flow, &roots) {
+        faults.extend(unreached.map(|name| {
+            let what = "no way from start leads here; lead an edge here or take it out";
+            Fault::wrong(&format!("node.{name}"), what)
+        }));
     }
     faults.extend(missing(flow));
     faults.extend(after_hang_up(flow));
@@ -42,6 +46,14 @@ pub fn reachable<'a>(flow: &'a Flow, from: &[&'a Name]) -> BTreeSet<&'a str> {
         }
     }
     reached
+}
+
+/// Whether a way that begins at one of these ends at an edge to nowhere.
+fn is_cut_off(flow: &Flow, from: &[&Name]) -> bool {
+    let reached = reachable(flow, from);
+    let nodes = reached.iter().filter_map(|name| flow.node.get(*name));
+    let mut edges = nodes.flat_map(Node::edges).map(|(_, edge)| edge).chain(from.iter().copied());
+    edges.any(|edge| !flow.node.contains_key(edge))
 }
 
 /// Edges that a flow can do without, but hardly means to. (Others are missing at reading already.)
@@ -95,7 +107,8 @@ fn loops(flow: &Flow) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (name, node) in &flow.node {
         let Node::Loop { body, .. } = node else { continue };
-        if flow.node.contains_key(body) && !reachable(flow, &[body]).contains(name.as_str()) {
+        let returns = || reachable(flow, &[body]).contains(name.as_str());
+        if !is_cut_off(flow, &[body]) && !returns() {
             let what = format!("\"{body}\" never leads back here, so that it is not repeated");
             faults.push(Fault::wrong(&format!("node.{name}.body"), what).warning());
         }
