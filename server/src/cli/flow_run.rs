@@ -7,6 +7,7 @@
 use super::Failure;
 use super::flow::read;
 use crate::clock::Clock;
+use crate::config::schema::is_pin_text;
 use crate::config::tree::Node;
 use crate::prompts;
 use clap::Args;
@@ -36,6 +37,8 @@ const UNRECORDED: Duration = Duration::from_secs(1);
 /// Of 8 kHz, 16 bits.
 const WAV_BYTES_A_S: u64 = 16_000;
 const WAV_HEADER: u64 = 44;
+/// Wrong PINs that lock an employee ID, as a tenant has it by default.
+const WRONG_PINS_MAX: u8 = 5;
 /// How long a message is that a caller leaves.
 const MESSAGE_MS: u32 = 5_000;
 
@@ -69,6 +72,10 @@ pub struct RunFlow {
     /// What a web service answers, in order, the last one again and again; `fail`: it does not.
     #[arg(long, value_name = "JSON")]
     http_answer: Vec<String>,
+    /// The PIN that is right where an agent signs in: any other is refused, and the fifth wrong one
+    /// locks the employee ID. Without this every PIN is right.
+    #[arg(long, value_name = "PIN")]
+    pin: Option<String>,
     /// Transfers fail.
     #[arg(long)]
     transfer_fails: bool,
@@ -112,7 +119,16 @@ pub fn perform(options: &RunFlow) -> Result<(), Failure> {
         return tell_all(options, &report.map_err(fault)?);
     }
     let run = Run::start(&flows, &centre.name, false, start, now).map_err(fault)?;
-    let scripted = Scripted { centre: &centre, answers, transfer_fails: options.transfer_fails };
+    if options.pin.as_deref().is_some_and(|pin| !is_pin_text(pin)) {
+        return Err(Failure::Usage("--pin: allowed 4–12 digits".into()));
+    }
+    let scripted = Scripted {
+        centre: &centre,
+        answers,
+        pin: options.pin.as_deref(),
+        wrong_pins: 0,
+        transfer_fails: options.transfer_fails,
+    };
     let mut walk = Walk::new(run, scripted, now);
     walk.press_at(presses);
     if let Some(after) = options.hang_up_after {
@@ -282,7 +298,23 @@ fn answers(given: &[String]) -> Result<VecDeque<Done>, String> {
 struct Scripted<'a> {
     centre: &'a Centre,
     answers: VecDeque<Done>,
+    /// None: every PIN is right.
+    pin: Option<&'a str>,
+    wrong_pins: u8,
     transfer_fails: bool,
+}
+
+impl Scripted<'_> {
+    fn verify(&mut self, pin: &str) -> Done {
+        if self.wrong_pins >= WRONG_PINS_MAX {
+            return Done::Locked;
+        }
+        if self.pin.is_none_or(|right| right == pin) {
+            return Done::Verified;
+        }
+        self.wrong_pins += 1;
+        if self.wrong_pins == WRONG_PINS_MAX { Done::Locked } else { Done::Refused }
+    }
 }
 
 impl World for Scripted<'_> {
@@ -315,7 +347,7 @@ impl World for Scripted<'_> {
                     Done::Recorded { ms: MESSAGE_MS },
                 );
             }
-            Effect::VerifyAgent { .. } => Done::Verified,
+            Effect::VerifyAgent { pin, .. } => self.verify(pin.expose()),
             Effect::SignIn { .. } => Done::SignedIn,
         };
         (ANSWER_AFTER, done)
@@ -467,6 +499,54 @@ fn tell_all(options: &RunFlow, report: &Report) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
+    fn scripted<'a>(
+        centre: &'a Centre,
+        answers: VecDeque<Done>,
+        pin: Option<&'a str>,
+    ) -> Scripted<'a> {
+        Scripted { centre, answers, pin, wrong_pins: 0, transfer_fails: false }
+    }
+
+    /// Every PIN was right: nobody could hear what a wrong one leads to.
+    #[test]
+    fn a_wrong_pin_takes_its_branch_and_the_fifth_locks() {
+        let sign_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/demo/flows/sign_in.toml");
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("sign_in.toml");
+        let text = std::fs::read_to_string(sign_in).unwrap().replace("tries = 3", "tries = 5");
+        std::fs::write(&file, text).unwrap();
+        let last_words = |pin: Option<&str>, digits: &str| {
+            let centre = Centre::around(&file).unwrap();
+            let now = centre.now(Some("2026-11-23T10:00")).unwrap();
+            let flows = Arc::new(Flows::build(&centre.flows, &BTreeMap::new()));
+            let start = Start {
+                facts: Facts::default(),
+                language: "en".into(),
+                default_language: "en".into(),
+                time_zone: centre.zone.clone(),
+                working_times: Arc::default(),
+            };
+            let run = Run::start(&flows, "sign_in", false, start, now).unwrap();
+            let mut walk = Walk::new(run, scripted(&centre, VecDeque::new(), pin), now);
+            walk.press_at(presses(digits).unwrap());
+            walk.go(Duration::from_secs(600));
+            let told = walk.events.iter().rev().find_map(|(_, event)| match event {
+                Event::Hears { .. } => Some(words(event).trim().to_owned()),
+                _ => None,
+            });
+            told.unwrap_or_default()
+        };
+        // Each try after what is said about the one before.
+        let tries = |count: usize| format!("1001#{}", ",,,,,,,,1001#4711#".repeat(count));
+        let wrong = |count: usize| tries(count).replacen(",,,,,,,,1001#", "", 1);
+        assert!(last_words(None, "1001#4711#,,,,,,2").contains("goodbye"));
+        assert!(last_words(Some("4711"), "1001#4711#,,,,,,2").contains("goodbye"));
+        let said = last_words(Some("20394857"), &wrong(1));
+        assert!(!said.contains("sign_in_mode"), "{said}");
+        let said = last_words(Some("20394857"), &wrong(5));
+        assert!(said.contains("sign_in_locked"), "{said}");
+    }
+
     #[test]
     fn keys_are_typed_with_pauses() {
         let ms = |ms| Duration::from_millis(ms);
@@ -512,7 +592,7 @@ mod tests {
             };
             let run = Run::start(&flows, "welcome", false, start, now).unwrap();
             let answers = VecDeque::new();
-            let world = Scripted { centre: &centre, answers, transfer_fails: false };
+            let world = scripted(&centre, answers, None);
             let mut walk = Walk::new(run, world, now);
             walk.press_at(presses(digits).unwrap());
             walk.go(Duration::from_secs(600));
