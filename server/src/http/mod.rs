@@ -59,6 +59,8 @@ pub trait Node: Send + Sync + 'static {
     fn metrics(&self) -> String;
     /// Why the node takes no new calls, if it does not.
     fn not_ready(&self) -> Option<String>;
+    /// Threads that have stopped or hang, a line for all; none when all are well.
+    fn silent(&self) -> Option<String>;
     /// The journal's events about a call between two places (`None`: up to the end).
     fn events(&self, call: CallId, from: u64, to: Option<u64>) -> Result<Vec<Event>, String>;
     /// Waits until everything that has happened so far can be read in the store.
@@ -164,7 +166,7 @@ pub fn router(api: Api) -> Router {
         .layer(DefaultBodyLimit::max(BODY_MAX));
     Router::new()
         .nest("/api/v1", v1)
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .fallback(unknown)
@@ -181,6 +183,13 @@ async fn wrong_method(request: HttpRequest) -> Problem {
     let text =
         format!("{} {}: this method is not allowed here", request.method(), request.uri().path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", text)
+}
+
+async fn healthy(State(api): State<Api>) -> Response {
+    match api.node.silent() {
+        None => "ok\n".into_response(),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
 }
 
 async fn ready(State(api): State<Api>) -> Response {

@@ -12,7 +12,7 @@ use super::grants::Grants;
 use super::io::MediaIo;
 use super::recorder::Recorder;
 use crate::clock::Clock;
-use crate::runtime::{Engines, Mail};
+use crate::runtime::{Engines, Mail, Pulse};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use hotline_base::{Mono, Now, Rng};
 use hotline_engine::engine_of_leg;
@@ -41,6 +41,8 @@ const PACKETS_PER_MS: usize = 4_096;
 const BINDS_PER_MS: usize = 4;
 /// How long binding pauses when it has failed, in ms.
 const BIND_AGAIN_MS: u64 = 1_000;
+/// Longest sleep: binding is tried again after it, and who looks sees that the thread lives.
+const SLEEP_MAX: Duration = Duration::from_millis(BIND_AGAIN_MS);
 /// Pairs bound before the worker starts.
 const BINDS_AT_START: usize = 64;
 
@@ -76,6 +78,8 @@ pub struct MediaMetrics {
     pub recordings_failed: AtomicU64,
     /// Milliseconds left out after standstills.
     pub left_out_ms: AtomicU64,
+    /// Its rounds, seen from outside.
+    pub pulse: Pulse,
 }
 
 #[derive(Debug)]
@@ -269,6 +273,7 @@ impl<I: MediaIo + 'static> MediaThread<I> {
                     "no port pair of the range is free",
                 ));
             }
+            metrics.pulse.beat(Clock.mono());
             ways.push(Way { sender, waker, awake, library: new_library, metrics });
             let name = format!("media-{number}");
             threads.push(std::thread::Builder::new().name(name).spawn(move || thread.run())?);
@@ -305,7 +310,7 @@ impl<I: MediaIo + 'static> MediaThread<I> {
     fn sleep(&mut self) {
         self.awake.store(false, Ordering::SeqCst);
         if self.orders.is_empty() && !self.library.is_there() {
-            self.io.wait(self.bind_again.map(|_| Duration::from_millis(BIND_AGAIN_MS)));
+            self.io.wait(Some(SLEEP_MAX));
         }
         self.awake.store(true, Ordering::SeqCst);
         self.due = ms_of(Clock.mono()) + 1;
@@ -316,6 +321,7 @@ impl<I: MediaIo + 'static> MediaThread<I> {
     }
 
     fn millisecond(&mut self, now: Now) {
+        self.metrics.pulse.beat(now.mono);
         for _ in 0..ORDERS_PER_MS {
             let order = self.orders.try_recv();
             // Looked for behind the order, which may need it.

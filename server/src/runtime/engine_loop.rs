@@ -175,6 +175,7 @@ impl<C: Core> EngineThread<C> {
             lag_ms: 0,
             stopping: false,
         };
+        engine.parts.metrics.pulse.beat(Clock.mono());
         let name = format!("engine-{}", engine.parts.number);
         std::thread::Builder::new().name(name).spawn(move || {
             for input in first {
@@ -197,6 +198,7 @@ impl<C: Core> EngineThread<C> {
                 }
             }
             self.now = Clock.now();
+            self.parts.metrics.pulse.beat(self.now.mono);
             self.parts.inbox.listen();
             for event in events.iter().filter(|event| event.token() != WAKE) {
                 let socket = event.token().0;

@@ -1,5 +1,6 @@
 //! [`EngineMetrics`]: what an engine's thread counts, read by `/metrics` and `status`.
 
+use super::pulse::Pulse;
 use super::shed::{CLASSES, Class};
 use hotline_engine::input::Counts;
 use std::fmt::Write;
@@ -37,6 +38,8 @@ pub struct EngineMetrics {
     pub rounds: AtomicU64,
     /// Longest lag of a datagram in the last second, in ms.
     pub lag_ms: AtomicU64,
+    /// Its rounds, seen from outside.
+    pub pulse: Pulse,
     counts: Mutex<Counts>,
 }
 

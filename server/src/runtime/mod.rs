@@ -6,13 +6,15 @@
 //! deadline ────┘                             └─ replies
 //! ```
 //! Owns: the round, handing over between engines ([`mail`]), shedding ([`shed`]), measuring
-//! ([`metrics`]). Does not own: behaviour (the engine), files (the journal).
+//! ([`metrics`]), signs of life ([`pulse`]). Does not own: behaviour (the engine), files (the journal).
 
 mod engine_loop;
 mod mail;
 pub mod metrics;
+pub mod pulse;
 pub mod shed;
 
 pub use engine_loop::{Core, EngineParts, EngineThread};
 pub use mail::{EngineHandle, Engines, Inbox, Mail, Order};
 pub use metrics::EngineMetrics;
+pub use pulse::Pulse;

@@ -1,6 +1,7 @@
 //! [`RunningNode`]: the engines, media and journal as the API sees them.
 
 use crate::centres::Snapshot;
+use crate::clock::Clock;
 use crate::effects::Policies;
 use crate::http::{Answer, Node};
 use crate::journal::{Entry, Journal};
@@ -162,7 +163,24 @@ impl Node for RunningNode {
         if self.draining.load(Ordering::Acquire) {
             return Some("draining: no new calls are taken".into());
         }
-        (!self.has_ports()).then(|| "no media ports: no call can be taken".into())
+        let ports = (!self.has_ports()).then(|| "no media ports: no call can be taken".into());
+        ports.or_else(|| self.silent())
+    }
+
+    fn silent(&self) -> Option<String> {
+        let now = Clock.mono();
+        let engines = self.metrics.iter().map(|metrics| &metrics.pulse).enumerate();
+        let engines = engines.map(|(number, pulse)| ("engine", number, pulse));
+        let workers = self.media.metrics().map(|metrics| &metrics.pulse).enumerate();
+        let workers = workers.map(|(number, pulse)| ("media worker", number, pulse));
+        let lines: Vec<String> = engines
+            .chain(workers)
+            .filter_map(|(kind, number, pulse)| {
+                let silence_s = pulse.silence(now)?.as_secs();
+                Some(format!("{kind} {number} has given no sign of life for {silence_s} s"))
+            })
+            .collect();
+        (!lines.is_empty()).then(|| lines.join(", "))
     }
 
     fn events(&self, call: CallId, from: u64, to: Option<u64>) -> Result<Vec<Event>, String> {

@@ -312,3 +312,36 @@ fn draining_is_seen_from_outside_and_new_calls_are_sent_elsewhere() {
     assert!(text.starts_with("SIP/2.0 503 ") && text.contains("Retry-After:"), "{text}");
     fixture.stop(running);
 }
+
+/// `/healthz` said "ok" whatever had become of the threads that calls live on.
+#[test]
+fn a_thread_that_has_stopped_is_seen_from_outside() {
+    let fixture = Fixture::new();
+    let running = fixture.start(2).unwrap();
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(fixture.http).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    };
+    let healthy = get("/healthz");
+    assert!(healthy.starts_with("HTTP/1.1 200 ") && healthy.ends_with("ok\n"), "{healthy}");
+    running.node.media.stop();
+    assert!(running.node.engines.get(1).order(crate::runtime::Order::Stop));
+    let end = Instant::now() + 4 * crate::runtime::pulse::SILENCE_MAX;
+    let dead = ["engine 1 has given", "media worker 0 has given", "media worker 1 has given"];
+    loop {
+        let text = get("/healthz");
+        if text.starts_with("HTTP/1.1 503 ") && dead.iter().all(|one| text.contains(one)) {
+            assert!(!text.contains("engine 0"), "it lives: {text}");
+            break;
+        }
+        assert!(Instant::now() < end, "{text}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let ready = get("/readyz");
+    assert!(ready.starts_with("HTTP/1.1 503 "), "{ready}");
+    fixture.stop(running);
+}
