@@ -121,6 +121,7 @@ fn words(kind: &EventKind) -> Option<String> {
         EventKind::Answered { agent, .. } => format!("answered by agent {agent}"),
         EventKind::Connected { .. } => "connected".into(),
         EventKind::FlowStep { flow, node, .. } => format!("flow {flow}: {node}"),
+        EventKind::MessageBegun { mailbox, .. } => format!("a message for {mailbox:?} begins"),
         EventKind::MessageLeft { mailbox, duration_ms, .. } => {
             format!("message of {} s left in {mailbox:?}", duration_ms / 1_000)
         }
@@ -153,6 +154,7 @@ pub fn concerns(event: &Event, call: hotline_engine::CallId) -> bool {
         | EventKind::Answered { call: of, .. }
         | EventKind::Connected { call: of }
         | EventKind::FlowStep { call: of, .. }
+        | EventKind::MessageBegun { call: of, .. }
         | EventKind::MessageLeft { call: of, .. }
         | EventKind::Message { call: of, .. } => *of == call,
         EventKind::AgentState { call: of, .. } | EventKind::Decision { call: of, .. } => {
@@ -161,7 +163,8 @@ pub fn concerns(event: &Event, call: hotline_engine::CallId) -> bool {
         EventKind::Checkpoint { checkpoint } => checkpoint.call == call,
         EventKind::BindingAdded { .. }
         | EventKind::BindingRemoved { .. }
-        | EventKind::LanguageRemembered { .. } => false,
+        | EventKind::LanguageRemembered { .. }
+        | EventKind::SignInTried { .. } => false,
     }
 }
 

@@ -357,6 +357,46 @@ fn a_message_is_kept_with_the_callers_voice() {
     leaves_message(&server, caller);
 }
 
+/// The server ends while a caller speaks: a file stayed that nobody could hear or delete.
+#[test]
+fn what_a_caller_had_said_when_the_server_was_cut_off_is_a_message() {
+    let mut server = demo_server();
+    let mut caller = Caller::dials(&server, 0, "12345", Way::Events);
+    caller.hears("menu_main");
+    caller.presses("3");
+    caller.hears("message_after_tone");
+    hotline_tests::during(s(prompt("en", "message_after_tone").len() as u64 / 8_000 + 1));
+    caller.says(CALLER_HZ);
+    hotline_tests::during(s(4));
+    server.kill9();
+    // One that was recorded so long ago that nothing is known of it.
+    let folder = server.data_dir().join("messages");
+    let of_caller = wav_files(&folder);
+    assert_eq!(of_caller.len(), 1, "{of_caller:?}");
+    let orphan = of_caller[0].with_file_name("7.wav");
+    std::fs::copy(&of_caller[0], &orphan).unwrap();
+    server.restart();
+    assert_eq!(wav_files(&folder), of_caller);
+    let said = server.log();
+    assert_eq!(said.matches("that was not completed is removed").count(), 1, "{said}");
+    assert!(said.contains("/7.wav"), "{said}");
+    let messages = server.api().read("messages?mailbox=reception");
+    let message = &messages["messages"][0];
+    assert_eq!(message["calling"], "4000", "{messages:#}");
+    let duration = message["duration_ms"].as_u64().unwrap_or_default();
+    assert!((2_000..8_000).contains(&duration), "{messages:#}");
+    let recording = message["recording"].as_str().unwrap_or_default().to_owned();
+    let (status, bytes) = server.api().bytes(&format!("messages/{recording}"));
+    assert_eq!((status, bytes.get(..4)), (200, Some(&b"RIFF"[..])));
+    assert_eq!(server.api().read("records?last_s=60")["records"][0]["reason"], "server_restart");
+    // Once more: nothing is told or adopted twice, and one whose audio is gone is listed no more.
+    server.kill9();
+    std::fs::remove_file(&of_caller[0]).unwrap();
+    server.restart();
+    let messages = server.api().read("messages?mailbox=reception");
+    assert_eq!(messages["messages"], json!([]), "{}", server.log());
+}
+
 #[test]
 fn out_of_hours_a_caller_is_told_so_and_leaves_a_message() {
     let closed = "workdays = []";

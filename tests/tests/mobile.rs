@@ -453,6 +453,35 @@ fn three_wrong_pins_lock_the_employee_and_the_number() {
     stage.server.api().until_agent_is("1003", "signed_out");
 }
 
+/// Whoever could make the server end, or waited for that, had all tries again.
+#[test]
+fn wrong_pins_are_counted_over_a_kill_and_a_restart() {
+    let mut stage =
+        Stage::new(Wishes { single_phone: ", lock_out_tries = 3", ..Wishes::default() });
+    let pin = stage.pin.clone();
+    let wrong = if pin == "20394857" { "20394858" } else { "20394857" };
+    for (said, orderly) in [("sign_in_wrong", false), ("sign_in_wrong", true)] {
+        let mut call = stage.calls_in();
+        tries(&stage, "1001", wrong, said);
+        if orderly {
+            assert_eq!(stage.mobile.hang_up(&mut call), 200);
+            assert_eq!(stage.server.stop(), 0);
+        } else {
+            stage.server.kill9();
+        }
+        stage.server.restart();
+    }
+    let call = stage.calls_in();
+    tries(&stage, "1001", wrong, "sign_in_locked");
+    stage.mobile.hung_up(&call, LATER);
+    stage.server.kill9();
+    stage.server.restart();
+    let call = stage.calls_in();
+    tries(&stage, "1001", &pin, "sign_in_locked");
+    stage.mobile.hung_up(&call, LATER);
+    assert_eq!(stage.server.api().agent_state("1001"), "signed_out");
+}
+
 #[test]
 fn a_held_line_that_is_cut_is_rung_instead_or_signed_out() {
     for (single_phone, rung) in

@@ -179,7 +179,7 @@ pub struct Softphone {
 }
 
 /// A carrier's SIP trunk.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trunk {
     /// Unique on the node or in the tenant.

@@ -124,9 +124,10 @@ impl Engine {
             Input::Media(event) => self.media(now, event),
             Input::Request { id, partition, request } => self.request(now, id, partition, request),
             Input::ConfigChanged { directory } => self.configure(now, directory),
-            Input::Restore { partition, bindings, agents, languages } => {
+            Input::Restore { partition, bindings, agents, languages, tries } => {
                 self.with(partition, |tenant, shared| {
-                    tenant.restore(now, shared, bindings, agents, &languages);
+                    tenant.recall(now, &languages, &tries);
+                    tenant.restore(now, shared, bindings, agents);
                 });
             }
             Input::EffectDone { id, done } => {
@@ -268,6 +269,7 @@ impl Engine {
 
     fn configure(&mut self, now: Now, directory: Arc<Directory>) {
         let (engine, engines) = self.shared.settings.engine;
+        let same_trunks = self.directory.trunks == directory.trunks;
         for config in &directory.tenants {
             let partition = config.partition;
             if EngineSettings::owner_of(partition, engines) != engine {
@@ -281,6 +283,10 @@ impl Engine {
                 tenant.calls.continue_after(self.serials.remove(&partition).unwrap_or(0));
                 self.tenants.insert(partition, tenant);
                 self.with(partition, |tenant, shared| tenant.settle(now, shared));
+                continue;
+            }
+            // Nothing that concerns it has changed.
+            if same_trunks && self.tenants.get(&partition).is_some_and(|one| one.has(config)) {
                 continue;
             }
             self.with(partition, |tenant, shared| {

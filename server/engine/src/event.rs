@@ -3,6 +3,7 @@
 use crate::checkpoint::Checkpoint;
 use crate::id::CallId;
 use crate::record::CallRecord;
+pub use crate::tries::{StoredTries, TriedBy};
 use hotline_base::{Partition, Redacted, Wall};
 pub use hotline_sip::registrar::StoredBinding;
 use serde::{Deserialize, Serialize};
@@ -140,6 +141,24 @@ pub enum EventKind {
         recording: u64,
         /// How long it is, ms.
         duration_ms: u32,
+        /// Calling number, empty if withheld.
+        caller: Redacted<String>,
+    },
+    /// Somebody has tried to sign in by telephone, or a try no longer counts: how many count now.
+    SignInTried {
+        /// Of the employee ID, and of the calling number unless it was withheld.
+        tries: Vec<StoredTries>,
+    },
+    /// A caller begins to leave a message; `MessageLeft` follows if it is kept.
+    MessageBegun {
+        /// The call.
+        call: CallId,
+        /// Which box.
+        mailbox: String,
+        /// The recording's name.
+        recording: u64,
+        /// Shortest that is kept, ms.
+        min_ms: u32,
         /// Calling number, empty if withheld.
         caller: Redacted<String>,
     },

@@ -2,7 +2,7 @@
 
 use crate::config::Directory;
 use crate::effect::{Effect, EffectDone, EffectId};
-use crate::event::{Event, StoredBinding};
+use crate::event::{Event, StoredBinding, StoredTries};
 use crate::id::{CallId, RequestId};
 use bytes::Bytes;
 use hotline_base::{Partition, Redacted, Wall};
@@ -64,6 +64,8 @@ pub enum Input {
         /// Languages its callers are remembered to speak: calling number and language, the latest
         /// last.
         languages: Vec<(Redacted<String>, String)>,
+        /// Tries to sign in by telephone, the latest last.
+        tries: Vec<StoredTries>,
     },
     /// What [`Output::Effect`] asked for is done, or has failed. One that nobody waits for any
     /// more is ignored.

@@ -38,6 +38,7 @@ mod registration;
 mod request;
 mod sign_in;
 mod tenant;
+mod tries;
 
 pub use config::{Directory, EngineSettings, TenantConfig};
 pub use engine::{Engine, Why};

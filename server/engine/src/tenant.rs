@@ -19,7 +19,7 @@ use crate::channels::Channels;
 use crate::config::{EngineSettings, TenantConfig, Trunk};
 use crate::context::{Context, Counters, User, call_id};
 use crate::effect::{EffectDone, EffectId, Effects};
-use crate::event::{EventKind, StoredBinding};
+use crate::event::{EventKind, StoredBinding, StoredTries};
 use crate::input::Output;
 use crate::peers::Peers;
 use crate::ports::PortPool;
@@ -260,18 +260,27 @@ impl Tenant {
         self.settle(now, shared);
     }
 
-    /// Takes back what the store knows.
+    /// Takes back what the store knows of those who called.
+    pub(crate) fn recall(
+        &mut self,
+        now: Now,
+        languages: &[(Redacted<String>, String)],
+        tries: &[StoredTries],
+    ) {
+        for (caller, language) in languages {
+            self.calls.remember_language(caller.expose(), language);
+        }
+        self.calls.restore_tries(now, &self.parts.config, tries);
+    }
+
+    /// Takes back what the store knows of phones and agents.
     pub(crate) fn restore(
         &mut self,
         now: Now,
         shared: &mut Shared,
         bindings: Vec<StoredBinding>,
         mut agents: Vec<RestoredAgent>,
-        languages: &[(Redacted<String>, String)],
     ) {
-        for (caller, language) in languages {
-            self.calls.remember_language(caller.expose(), language);
-        }
         let config = &self.parts.config;
         agents.iter_mut().for_each(|agent| sign_in::without_line(config, agent));
         for binding in &bindings {
@@ -289,6 +298,11 @@ impl Tenant {
         let lost = registration::restore(&mut cx, bindings, by_registration);
         registration::lost(&mut cx, &lost);
         self.settle(now, shared);
+    }
+
+    /// Whether a configuration is the very one in force.
+    pub(crate) fn has(&self, config: &Arc<TenantConfig>) -> bool {
+        !self.parts.leaving && Arc::ptr_eq(&self.parts.config, config)
     }
 
     /// A new configuration of this tenant, or of the node's trunks, is in force.

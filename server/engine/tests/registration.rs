@@ -271,7 +271,13 @@ fn a_restart_takes_bindings_and_states_back_and_signs_nobody_in() {
     }
     let mut after = World::new();
     after.now.wall = world.now.wall + Duration::from_secs(100);
-    after.feed(Input::Restore { partition: DEMO, bindings, agents, languages: Vec::new() });
+    after.feed(Input::Restore {
+        partition: DEMO,
+        bindings,
+        agents,
+        languages: Vec::new(),
+        tries: Vec::new(),
+    });
     assert_eq!(after.agent(DEMO, "1001"), "rest lunch");
     assert_eq!(after.agent(DEMO, "1002"), "signed_out registration_lost", "its time was over");
     assert_eq!(after.engine.counts().bindings, 1);
@@ -300,6 +306,7 @@ fn an_agent_without_its_phone_is_not_idle_after_a_restart() {
         bindings: Vec::new(),
         agents,
         languages: Vec::new(),
+        tries: Vec::new(),
     });
     assert_eq!(after.agent(DEMO, "1001"), "signed_out registration_lost");
 }

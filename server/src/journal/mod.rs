@@ -20,7 +20,7 @@ mod tests;
 mod writer;
 
 pub use reader::{Entry, Reader};
-pub use recovery::OpenCalls;
+pub use recovery::{Begun, OpenCalls};
 pub use segment::newest_epoch;
 pub use writer::{Batch, Journal, JournalStatus};
 

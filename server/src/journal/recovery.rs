@@ -7,7 +7,7 @@ use super::OpenError;
 use super::frame::{self, Found, HEAD};
 use super::reader::Reader;
 use super::segment::{self, Header, HeaderError, Segment};
-use hotline_base::Wall;
+use hotline_base::{Partition, Redacted, Wall};
 use hotline_engine::checkpoint::Point;
 use hotline_engine::event::EventKind;
 use hotline_engine::record::{ReleaseReason, ReleasedBy};
@@ -29,6 +29,25 @@ pub struct OpenCalls {
     handed_on: BTreeMap<CallId, Stretch>,
     /// The latest time in the events: the process was alive then.
     pub last_sign: Option<Wall>,
+    /// Messages that callers had begun to leave, and of which nothing more is known.
+    pub begun: BTreeMap<(Partition, u64), Begun>,
+}
+
+/// A message that a caller had begun to leave.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// Whose.
+    pub partition: Partition,
+    /// The recording's name.
+    pub recording: u64,
+    /// The call.
+    pub call: CallId,
+    /// Which box.
+    pub mailbox: String,
+    /// Calling number, empty if withheld.
+    pub caller: Redacted<String>,
+    /// Shortest that is kept, ms.
+    pub min_ms: u32,
 }
 
 /// A caller who was handed on waits and talks anew; its record says when it did so first, and how
@@ -80,6 +99,20 @@ impl OpenCalls {
                 if let Some(stretch) = self.handed_on.get_mut(call) {
                     stretch.note(event);
                 }
+            }
+            EventKind::MessageBegun { call, mailbox, recording, min_ms, caller } => {
+                let begun = Begun {
+                    partition: event.partition,
+                    recording: *recording,
+                    call: *call,
+                    mailbox: mailbox.clone(),
+                    caller: caller.clone(),
+                    min_ms: *min_ms,
+                };
+                self.begun.insert((event.partition, *recording), begun);
+            }
+            EventKind::MessageLeft { recording, .. } => {
+                self.begun.remove(&(event.partition, *recording));
             }
             _ => {}
         }

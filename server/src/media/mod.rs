@@ -11,4 +11,5 @@ mod tests;
 mod worker;
 
 pub use io::{MediaIo, UdpIo};
+pub use recorder::recorded_ms;
 pub use worker::{MediaMetrics, MediaSettings, MediaThread, MediaWorkers, Unposted};

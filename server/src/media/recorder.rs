@@ -224,6 +224,18 @@ impl Wav {
     }
 }
 
+/// How long a file of a recording is, in ms; none if it is not whole.
+pub fn recorded_ms(path: &Path) -> Option<u32> {
+    let file = File::open(path).ok()?;
+    let mut header = [0; HEADER_BYTES as usize];
+    file.read_exact_at(&mut header, 0).ok()?;
+    let (head, data) = header.split_last_chunk::<4>()?;
+    let data = u32::from_le_bytes(*data);
+    let whole = file.metadata().ok()?.len() >= u64::from(HEADER_BYTES) + u64::from(data);
+    (whole && head.starts_with(b"RIFF") && head.ends_with(b"data"))
+        .then_some(data / 2 / (RATE_HZ / 1_000))
+}
+
 struct Writer {
     folder: PathBuf,
     engines: Engines,

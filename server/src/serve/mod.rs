@@ -9,6 +9,7 @@
 //! Owns: that order, signals. Does not own: what the parts do.
 
 mod banner;
+mod messages;
 mod node;
 mod projector;
 mod shutdown;
@@ -257,14 +258,17 @@ fn recover(config: &NodeConfig, runtime: &tokio::runtime::Handle) -> Result<Reco
             "calls were cut off when the server ended; their records are closed"
         );
     }
+    let messages = config.data_dir.join("messages");
+    let now = Clock.wall();
     let mut batch = Batch::default();
-    for event in open.closing_events(Clock.wall()) {
-        batch.push(&event);
+    for event in messages::adopted(&messages, &open, now).iter().chain(&open.closing_events(now)) {
+        batch.push(event);
     }
     journal.append(&mut batch);
     let (refreshed, bindings) = mpsc::channel(REFRESHED_MAX);
     let projector = Projector::start(journal.clone(), store.clone(), bindings, runtime)?;
     runtime.block_on(projector.caught_up(&journal));
+    runtime.block_on(messages::reconcile(&messages, &store, epoch))?;
     Ok(Recovered { store, epoch: Epoch(epoch), journal, projector, refreshed })
 }
 
@@ -388,10 +392,16 @@ impl Starting<'_> {
                 let bindings = store.bindings(partition).await?;
                 let agents = store.agent_states(partition).await?;
                 let languages = store.languages(partition).await?;
-                Ok::<_, crate::store::StoreError>((bindings, agents, languages))
+                let tries = store.tries(partition).await?;
+                Ok::<_, crate::store::StoreError>(Input::Restore {
+                    partition,
+                    bindings,
+                    agents,
+                    languages,
+                    tries,
+                })
             });
-            let (bindings, agents, languages) = known.map_err(|error| error.to_string())?;
-            inputs.push(Input::Restore { partition, bindings, agents, languages });
+            inputs.push(known.map_err(|error| error.to_string())?);
         }
         Ok(inputs)
     }

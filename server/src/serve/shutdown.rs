@@ -108,8 +108,8 @@ async fn quiet(running: &Running) {
     }
 }
 
-/// SIGHUP: node file, prompts and configuration as they are now. Trunks and the directory of
-/// prompts take effect at once; what needs a restart is named.
+/// SIGHUP: node file, prompts and configuration as they are now. Trunks, the directory of prompts,
+/// and whom flows may ask take effect at once; what needs a restart is named.
 async fn reload(running: &Running, started_with: &NodeConfig, file: Option<&Path>) {
     let next = match NodeConfig::load(file) {
         Ok(next) => next,
@@ -124,7 +124,7 @@ async fn reload(running: &Running, started_with: &NodeConfig, file: Option<&Path
         tracing::warn!("{key} has changed: it takes effect at the next start");
     }
     let mut centres = running.centres.lock().await;
-    if let Err(error) = centres.set_node(next.trunks, next.prompts_dir) {
+    if let Err(error) = centres.set_node(&next) {
         return tracing::error!("nothing was reloaded: {error}");
     }
     // Put into force before anybody may change it again: never an older one after a newer.
@@ -133,7 +133,10 @@ async fn reload(running: &Running, started_with: &NodeConfig, file: Option<&Path
             snapshot.broken.iter().for_each(|line| tracing::error!("{line}"));
             let version = snapshot.directory.version;
             running.node.reconfigure(&snapshot);
-            tracing::info!(version, "reloaded: trunks of the node, prompts, configuration");
+            tracing::info!(
+                version,
+                "reloaded: trunks of the node, prompts, whom flows may ask, configuration"
+            );
         }
         Err(error) => tracing::error!(%error, "nothing was reloaded"),
     }

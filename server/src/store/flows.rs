@@ -1,4 +1,4 @@
-//! Flows in the store: those in force, every version there ever was, and drafts.
+//! Flows in the store: those in force, their last versions, and drafts.
 //!
 //! Owns: the statements about `flow`, `flow_version` and `flow_draft`. Does not own: whether a
 //! document is a flow (`config::flows`), who may publish.
@@ -9,6 +9,9 @@ use hotline_base::{Partition, Wall};
 use serde_json::Value as Json;
 use sqlx::{Row, Sqlite, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Versions of one flow that are kept, the newest; the one in force is kept besides.
+pub const VERSIONS_MAX: u32 = 100;
 
 /// One version of a flow.
 #[derive(Clone, Debug, PartialEq)]
@@ -267,6 +270,18 @@ pub(super) async fn write_flows(
         .bind(i64::from(of.0))
         .bind(name)
         .bind(i64::from(flow.version))
+        .execute(&mut **transaction)
+        .await?;
+        // The highest number stays: none is used twice.
+        sqlx::query(
+            "DELETE FROM flow_version WHERE partition = ?1 AND name = ?2 AND version <> ?3 \
+             AND version <= (SELECT version FROM flow_version WHERE partition = ?1 AND name = ?2 \
+             ORDER BY version DESC LIMIT 1 OFFSET ?4)",
+        )
+        .bind(i64::from(of.0))
+        .bind(name)
+        .bind(i64::from(flow.version))
+        .bind(i64::from(VERSIONS_MAX))
         .execute(&mut **transaction)
         .await?;
     }

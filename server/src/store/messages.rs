@@ -59,6 +59,15 @@ impl Store {
 }
 
 impl Store {
+    /// The names of a tenant's messages.
+    pub async fn recordings(&self, of: Partition) -> Result<Vec<u64>, StoreError> {
+        let rows = sqlx::query("SELECT recording FROM message WHERE partition = ?")
+            .bind(i64::from(of.0))
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows.iter().map(|row| row.get::<i64, _>(0) as u64).collect())
+    }
+
     /// Whether a message of this name is a tenant's.
     pub async fn has_message(&self, of: Partition, recording: u64) -> Result<bool, StoreError> {
         let row = sqlx::query("SELECT 1 FROM message WHERE partition = ? AND recording = ?")

@@ -12,6 +12,7 @@ pub mod messages;
 pub mod projector;
 #[cfg(test)]
 mod tests;
+pub mod tries;
 
 use crate::config::Centre;
 use hotline_base::{Partition, Wall};
@@ -124,6 +125,8 @@ pub struct Batch {
     pub languages: Vec<languages::LanguageRow>,
     /// Messages left.
     pub messages: Vec<messages::MessageRow>,
+    /// Tries to sign in by telephone.
+    pub tries: Vec<tries::TriesRow>,
     /// Where the projector stands: the next place to read, and where open calls begin.
     pub progress: Option<(u64, u64)>,
 }
@@ -137,6 +140,7 @@ impl Batch {
             && self.bindings.is_empty()
             && self.languages.is_empty()
             && self.messages.is_empty()
+            && self.tries.is_empty()
     }
 }
 
@@ -352,6 +356,7 @@ impl Store {
         write_bindings(&mut transaction, batch).await?;
         languages::write_languages(&mut transaction, &batch.languages).await?;
         messages::write_messages(&mut transaction, &batch.messages).await?;
+        tries::write_tries(&mut transaction, &batch.tries).await?;
         if let Some((position, recover_from)) = batch.progress {
             sqlx::query(
                 "INSERT INTO projection (name, position, recover_from) VALUES ('all', ?, ?) \

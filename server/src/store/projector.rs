@@ -6,6 +6,7 @@
 //! reading from where the oldest of them began.
 
 use super::messages::MessageRow;
+use super::tries::TriesRow;
 use super::{AgentLogRow, Batch, RecordRow};
 use hotline_base::Partition;
 use hotline_engine::event::{Event, EventKind, StoredBinding};
@@ -105,6 +106,10 @@ impl Projection {
                     at,
                     duration_ms,
                 });
+            }
+            EventKind::SignInTried { tries } if fresh => {
+                let row = |tries| TriesRow { partition, tries, at, position };
+                batch.tries.extend(tries.into_iter().map(row));
             }
             EventKind::BindingAdded { binding } if fresh => {
                 let (number, contact) = (binding.aor.to_string(), binding.contact.clone());

@@ -187,3 +187,48 @@ fn a_look_changes_nothing() {
         assert_eq!(row.fetch_one(&pool).await.unwrap().get::<i64, _>(0), 0, "nothing was made");
     });
 }
+
+#[test]
+fn tries_to_sign_in_are_kept_as_they_were_last_while_they_count_and_not_too_many() {
+    use hotline_engine::event::{Event, EventKind, StoredTries, TriedBy};
+    let of = |key: u64, count: u8, until_s: i64| StoredTries {
+        by: TriedBy::Employee,
+        key,
+        count,
+        until: Wall::from_s(until_s),
+    };
+    let dir = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let store = store(&dir).await;
+        let mut projection = projector::Projection::new(0, 0);
+        let mut place = 0;
+        let mut tried = async |partition: u32, at_s: i64, tries: Vec<StoredTries>| {
+            let (at, partition) = (Wall::from_s(at_s), Partition(partition));
+            let mut batch = Batch::default();
+            let kind = EventKind::SignInTried { tries };
+            projection.apply(place, Event { at, partition, kind }, &mut batch);
+            place += 1;
+            store.write(&batch).await.unwrap();
+            store.tries(partition).await.unwrap()
+        };
+        let number = StoredTries { by: TriedBy::Number, ..of(u64::MAX, 1, 900) };
+        tried(2, 0, vec![of(1, 5, 900)]).await;
+        assert_eq!(tried(1, 0, vec![of(1, 1, 900), number]).await, [of(1, 1, 900), number]);
+        assert_eq!(tried(1, 1, vec![of(1, 2, 900)]).await, [of(1, 2, 900), number]);
+        assert_eq!(tried(1, 2, vec![of(1, 0, 900)]).await, [number], "the PIN was right");
+        assert_eq!(tried(1, 900, vec![of(3, 1, 1_800)]).await, [of(3, 1, 1_800)]);
+        let many = (0..u64::from(tries::TRIES_MAX) + 50).map(|key| of(key, 1, 1_800));
+        // Each at a place of its own, as calls come.
+        let mut batch = Batch::default();
+        batch.tries.extend(many.map(|tries| tries::TriesRow {
+            partition: Partition(1),
+            tries,
+            at: Wall::from_s(901),
+            position: 100 + tries.key,
+        }));
+        store.write(&batch).await.unwrap();
+        let kept = store.tries(Partition(1)).await.unwrap();
+        assert_eq!(kept.len(), tries::TRIES_MAX as usize);
+        assert!(kept.iter().all(|tries| tries.key >= 50), "the oldest are forgotten");
+    });
+}

@@ -52,6 +52,7 @@ mod waiting;
 use crate::config::TenantConfig;
 use crate::context::{Caller, Context, User, call_id};
 use crate::effect::{EffectDone, EffectId};
+use crate::event::StoredTries;
 use crate::id::CallId;
 use crate::input::CallView;
 use crate::languages::Languages;
@@ -63,7 +64,7 @@ use call::{Call, State};
 use compact_str::CompactString;
 use ending::Ending;
 use flow::Unwritten;
-use hotline_base::{Epoch, Mono, Partition, TimerWheel};
+use hotline_base::{Epoch, Mono, Now, Partition, TimerWheel};
 use hotline_ivr::run::io::Failure;
 use hotline_media::command::{Event as MediaEvent, LegRef, RecordingId};
 use hotline_routing::{
@@ -654,6 +655,11 @@ impl Calls {
         done: EffectDone,
     ) {
         self.with(cx, serial, |call, step| call.effect_done(step, id, done));
+    }
+
+    /// Tries to sign in, from before the start.
+    pub(crate) fn restore_tries(&mut self, now: Now, config: &TenantConfig, tries: &[StoredTries]) {
+        self.index.sign_ins.restore(now, config, tries);
     }
 
     /// A caller is remembered to speak a language.

@@ -558,7 +558,13 @@ fn a_caller_is_remembered_to_speak_a_language() {
     for (languages, yes) in [(languages, true), (Vec::new(), false)] {
         let mut w = World::new(config.clone());
         let (bindings, agents) = (Vec::new(), Vec::new());
-        w.handle(hotline_engine::Input::Restore { partition: TENANT, bindings, agents, languages });
+        w.handle(hotline_engine::Input::Restore {
+            partition: TENANT,
+            bindings,
+            agents,
+            languages,
+            tries: Vec::new(),
+        });
         speaks_spanish(&mut w, yes);
     }
 }

@@ -124,7 +124,13 @@ fn after_a_restart_a_phone_over_tcp_is_offered_nothing_until_it_is_back() {
     });
     let agents: Vec<_> = agents.collect();
     let mut w = World::new(centre());
-    w.handle(Input::Restore { partition: TENANT, bindings, agents, languages: Vec::new() });
+    w.handle(Input::Restore {
+        partition: TENANT,
+        bindings,
+        agents,
+        languages: Vec::new(),
+        tries: Vec::new(),
+    });
     assert_eq!(w.agent("1001"), "idle");
     let mut caller = call(&mut w, "123451");
     caller.answered(&mut w);
@@ -396,7 +402,13 @@ fn since_when_and_why_an_agent_is_in_its_state_survives_a_restart() {
     let bindings: Vec<_> = bindings.collect();
     let mut w = World::new(centre());
     w.run(60_000);
-    w.handle(Input::Restore { partition: TENANT, bindings, agents, languages: Vec::new() });
+    w.handle(Input::Restore {
+        partition: TENANT,
+        bindings,
+        agents,
+        languages: Vec::new(),
+        tries: Vec::new(),
+    });
     assert_eq!(view(&mut w), before);
 }
 

@@ -40,6 +40,7 @@ fn signed_in(config: TenantConfig) -> World {
             ..RestoredAgent::default()
         }],
         languages: Vec::new(),
+        tries: Vec::new(),
     });
     assert_eq!(w.agent("1001"), "idle");
     w

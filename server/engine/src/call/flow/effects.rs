@@ -16,7 +16,6 @@ use crate::sign_in::{Attempt, Try};
 use hotline_base::{Mono, Redacted};
 use hotline_ivr::run::io::{Done, Effect, Input, QueueStatus};
 use hotline_media::command::{Command, RecordEnd, RecordingId};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Recordings of calls that are over whose end may be awaited; the oldest are given up.
@@ -94,7 +93,7 @@ impl What {
     /// It was not done, or nobody heard in time what came of it.
     fn comes_to_nothing(&self, step: &mut Step<'_, '_>) {
         if let What::Pin(_, attempt) = self {
-            step.index.sign_ins.came_to_nothing(attempt);
+            step.index.sign_ins.came_to_nothing(step.cx, attempt);
         }
     }
 }
@@ -124,8 +123,7 @@ impl Call {
             _ if flow.place == Place::HungUp => Done::Failed("the caller is gone".to_owned()),
             Effect::VerifyAgent { employee_id, pin } => {
                 let calling = self.record.calling.expose();
-                let config = Arc::clone(step.cx.config);
-                match step.index.sign_ins.try_pin(now, &config, &employee_id, calling) {
+                match step.index.sign_ins.try_pin(step.cx, &employee_id, calling) {
                     Try::Locked => Done::Locked,
                     Try::Compare { attempt, hash } => {
                         let asked = Outside::VerifyPin { hash, pin };
@@ -211,12 +209,20 @@ impl Call {
         // Unique for ever: the epoch, then a number of the epoch's.
         let id = (u64::from(self.id.epoch.0) << 32) | u64::from(step.index.last_recording);
         let id = RecordingId(id);
+        let min_ms = recording.min_s.saturating_mul(1_000);
+        step.cx.journal(EventKind::MessageBegun {
+            call: self.id,
+            mailbox: recording.mailbox.clone(),
+            recording: id.0,
+            min_ms,
+            caller: Redacted::new(self.presented.clone().unwrap_or_default()),
+        });
         let command = Command::Record {
             leg: self.caller.leg.media.leg,
             partition: self.id.partition,
             recording: id,
             max_ms: recording.max_s.saturating_mul(1_000),
-            min_ms: recording.min_s.saturating_mul(1_000),
+            min_ms,
             silence_ms: recording.silence_s.saturating_mul(1_000),
             stop_on: recording.stop_on.clone(),
         };
