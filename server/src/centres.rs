@@ -7,31 +7,37 @@
 mod credentials;
 pub mod flows;
 
+#[cfg(test)]
+mod flow_tests;
 pub mod sound_files;
 #[cfg(test)]
 mod tests;
 
 use crate::clock::Clock;
 use crate::config::centre::{self, Key, Loaded};
-use crate::config::flows::Sounds;
+use crate::config::flows::{Sounds as SoundNames, check as flow_check};
 use crate::config::plan::Plan;
 use crate::config::tree::Node;
-use crate::config::{Centre, Faults, NodeConfig, build};
-use crate::effects::Policies;
+use crate::config::{Centre, Fault, Faults, NodeConfig, build};
+use crate::effects::allow::{Host, InsideHost};
+use crate::effects::{Client, Policies};
 use crate::net::local::Locals;
-use crate::prompts::{self, Catalogue, TenantDir};
+use crate::prompts::place::Place;
+use crate::prompts::{self, Catalogue, Sounds, TenantDir};
 use crate::store::flows::FlowDraft;
 use crate::store::{Store, StoreError};
 pub use credentials::{settle_pins, write_secret};
 use hotline_base::Partition;
 use hotline_base::calendar::TimeZone;
-use hotline_engine::config::{Directory, Network, Trunk, TrunkTransport};
+use hotline_engine::config::{Directory, Network, TenantConfig, Trunk, TrunkTransport};
 use hotline_media::asset::Library;
 use hotline_sip::Transport;
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
+use sound_files::SoundPlan;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -45,12 +51,16 @@ pub struct Centres {
     data_dir: PathBuf,
     prompts_dir: Option<PathBuf>,
     trunks: Vec<Trunk>,
+    inside_hosts: Vec<InsideHost>,
+    client: Client,
     locals: Locals,
     catalogue: Catalogue,
     centres: Vec<(Partition, Centre)>,
     drafts: BTreeMap<Partition, BTreeMap<String, FlowDraft>>,
     version: u64,
     names: watch::Sender<Arc<[TenantName]>>,
+    /// What the last snapshot was made of: only what has changed is made anew.
+    last: Option<Snapshot>,
 }
 
 /// What a question to the API needs of a tenant.
@@ -86,6 +96,7 @@ impl TenantNames {
 }
 
 /// What the engines and the media workers need.
+#[derive(Clone)]
 pub struct Snapshot {
     /// For the engines.
     pub directory: Arc<Directory>,
@@ -93,7 +104,7 @@ pub struct Snapshot {
     pub library: Arc<Library>,
     /// For who performs effects.
     pub policies: Arc<Policies>,
-    /// Prompts that cannot be used, a line each.
+    /// Prompts that cannot be used and hosts that may not be asked, a line each.
     pub broken: Vec<String>,
 }
 
@@ -119,7 +130,10 @@ pub struct Applied {
 /// Why an apply was not done: what stands against it, a line each.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {
-    /// What was wanted cannot be.
+    /// The centre, as it would be, is wrong.
+    #[error("{0}")]
+    Wrong(String),
+    /// It does not go together with what is there.
     #[error("{0}")]
     Refused(String),
     /// The store or the disk failed.
@@ -161,9 +175,12 @@ impl Centres {
             data_dir: config.data_dir.clone(),
             prompts_dir: config.prompts_dir.clone(),
             trunks: config.trunks.clone(),
+            inside_hosts: config.inside_hosts.clone(),
+            client: Client::new(config.ca_file.as_deref())?,
             locals: Locals::of(config.listen.iter().map(|one| (one.transport, one.address))),
             catalogue: Catalogue::default(),
             names: watch::Sender::new(Arc::new([])),
+            last: None,
         })
     }
 
@@ -222,21 +239,48 @@ impl Centres {
     /// Replaces what comes from the node file.
     ///
     /// # Errors
-    /// One line: two tenants would share an access code on one trunk.
-    pub fn set_node(
-        &mut self,
-        trunks: Vec<Trunk>,
-        prompts_dir: Option<PathBuf>,
-    ) -> Result<(), String> {
-        let before = std::mem::replace(&mut self.trunks, trunks);
+    /// One line, and nothing is replaced: two tenants would share an access code on one trunk, or the
+    /// file of authorities cannot be used.
+    pub fn set_node(&mut self, config: &NodeConfig) -> Result<(), String> {
+        let client = Client::new(config.ca_file.as_deref())?;
+        let before = std::mem::replace(&mut self.trunks, config.trunks.clone());
         for (_, centre) in &self.centres {
             if let Err(error) = self.check_beside_others(centre) {
                 self.trunks = before;
                 return Err(error);
             }
         }
-        self.prompts_dir = prompts_dir;
+        self.client = client;
+        self.inside_hosts.clone_from(&config.inside_hosts);
+        self.prompts_dir.clone_from(&config.prompts_dir);
         Ok(())
+    }
+
+    /// Addresses inside that a tenant's flows are to ask and the operator does not open to it, a line
+    /// each.
+    fn hosts_not_opened(&self, centre: &Centre) -> Vec<String> {
+        let opened = self.opened_to(centre.name());
+        let allowed = match opened.as_slice() {
+            [] => "none".to_string(),
+            opened => opened.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        };
+        let hosts = centre.tenant.get("http_hosts").and_then(Json::as_array).into_iter().flatten();
+        let inside = hosts.filter_map(|host| Host::parse(host.as_str()?)?.inside());
+        let shut = inside.filter(|address| !opened.contains(address));
+        shut.map(|address| {
+            format!(
+                "tenant {:?}: http_hosts = \"{address}\"; allowed an address outside the network, or one that \
+                 [effects] inside_hosts of the node file opens to this tenant: {allowed}",
+                centre.name()
+            )
+        })
+        .collect()
+    }
+
+    /// The addresses inside that the operator opens to a tenant.
+    fn opened_to(&self, tenant: &str) -> Vec<SocketAddr> {
+        let open = self.inside_hosts.iter().filter(|host| host.is_open_to(tenant));
+        open.map(|host| host.address).collect()
     }
 
     /// Trunks that we call over learn our address on the way.
@@ -251,6 +295,9 @@ impl Centres {
     }
 
     /// What the engines and workers need now. Reads the prompts anew.
+    ///
+    /// # Errors
+    /// One line: a stored object is not of this version's form.
     pub fn snapshot(&mut self) -> Result<Snapshot, String> {
         let dirs: Vec<_> = self
             .centres
@@ -263,32 +310,69 @@ impl Centres {
         let mut loaded = self.catalogue.load(self.prompts_dir.as_deref(), &dirs);
         let mut tenants = Vec::new();
         for (partition, centre) in &self.centres {
-            let drafts = self.drafts.get(partition).into_iter().flatten();
             let sounds = loaded.tenants.remove(partition).unwrap_or_default();
-            let parts = build::Parts {
-                prompts: sounds.prompts,
-                tones: sounds.tones,
-                drafts: drafts
-                    .map(|(name, draft)| (name.clone(), draft.document.clone()))
-                    .collect(),
-            };
-            let mut tenant = build::tenant(centre, *partition, self.version, parts)?;
-            self.locate(&mut tenant.trunks);
-            tenants.push(Arc::new(tenant));
+            tenants.push(self.tenant(*partition, centre, sounds)?);
         }
-        let mut trunks = self.trunks.clone();
-        self.locate(&mut trunks);
-        Ok(Snapshot {
-            directory: Arc::new(Directory {
-                version: self.version,
-                tenants,
-                trunks,
-                default_tenant: self.centres.first().map(|(partition, _)| *partition),
-            }),
+        let mut broken = loaded.broken;
+        broken.extend(self.centres.iter().flat_map(|(_, centre)| self.hosts_not_opened(centre)));
+        let snapshot = Snapshot {
+            directory: Arc::new(self.directory(tenants)),
             library: Arc::new(loaded.library),
             policies: Arc::new(self.policies()),
-            broken: loaded.broken,
-        })
+            broken,
+        };
+        self.last = Some(snapshot.clone());
+        Ok(snapshot)
+    }
+
+    /// The same after a change of one tenant's flows or drafts: every other tenant's configuration
+    /// is the very same as before, no prompt is looked at, no secret read.
+    ///
+    /// # Errors
+    /// One line: a stored object is not of this version's form.
+    pub fn snapshot_of_flows(&mut self, changed: Partition) -> Result<Snapshot, String> {
+        let found = self.centres.iter().find(|(partition, _)| *partition == changed);
+        let (Some(last), Some((_, centre))) = (&self.last, found) else { return self.snapshot() };
+        let Some(before) = last.directory.tenant(changed) else { return self.snapshot() };
+        let sounds = Sounds { prompts: before.prompts.clone(), tones: before.tones.clone() };
+        let anew = self.tenant(changed, centre, sounds)?;
+        let same = |tenant: &Arc<TenantConfig>| match tenant.partition == changed {
+            true => Arc::clone(&anew),
+            false => Arc::clone(tenant),
+        };
+        let tenants = last.directory.tenants.iter().map(same).collect();
+        let snapshot = Snapshot { directory: Arc::new(self.directory(tenants)), ..last.clone() };
+        self.last = Some(snapshot.clone());
+        Ok(snapshot)
+    }
+
+    /// One tenant as its engine reads it.
+    fn tenant(
+        &self,
+        partition: Partition,
+        centre: &Centre,
+        sounds: Sounds,
+    ) -> Result<Arc<TenantConfig>, String> {
+        let drafts = self.drafts.get(&partition).into_iter().flatten();
+        let parts = build::Parts {
+            prompts: sounds.prompts,
+            tones: sounds.tones,
+            drafts: drafts.map(|(name, draft)| (name.clone(), draft.document.clone())).collect(),
+        };
+        let mut tenant = build::tenant(centre, partition, self.version, parts)?;
+        self.locate(&mut tenant.trunks);
+        Ok(Arc::new(tenant))
+    }
+
+    fn directory(&self, tenants: Vec<Arc<TenantConfig>>) -> Directory {
+        let mut trunks = self.trunks.clone();
+        self.locate(&mut trunks);
+        Directory {
+            version: self.version,
+            tenants,
+            trunks,
+            default_tenant: self.centres.first().map(|(partition, _)| *partition),
+        }
     }
 
     /// Makes a tenant equal to `wanted`; `dir` is where its own prompts and tones come from.
@@ -320,29 +404,48 @@ impl Centres {
         let numbers = numbers.map_err(ApplyError::from)?;
         let (plan, mut result) = Plan::between(current, &wanted, &numbers, asked.prune);
         self.check_beside_others(&result)?;
-        let (sounds, unusable) = sound_files::usable(self.sounds_to_copy(dir, result.name()));
-        self.check_flows(&result, dir)?;
-        let mut text = plan.to_string();
-        for Sound { kind, name, .. } in &sounds {
-            text.push_str(&format!("~ {kind} {name:?}\n"));
+        let shut = self.hosts_not_opened(&result);
+        if !shut.is_empty() {
+            return Err(ApplyError::Wrong(shut.join("\n")));
         }
+        let sounds = match dir {
+            Some(dir) => SoundPlan::between(&self.tenant_dir(result.name()), dir, asked.prune)?,
+            None => SoundPlan::default(),
+        };
+        self.check_flows(&result, dir, &sounds).map_err(ApplyError::Wrong)?;
+        let text = format!("{plan}{sounds}");
         if asked.dry_run {
-            return Ok(Applied { plan: text, version: None, notes: unusable });
+            return Ok(Applied { plan: text, version: None, notes: sounds.unusable });
         }
         if plan.is_empty() && sounds.is_empty() {
             // A secret that did not reach its file before a crash does now.
             let secrets = self.stage_secrets(&result)?;
             let version = (!secrets.is_empty()).then_some(self.version);
             secrets.keep().map_err(ApplyError::Failed)?;
-            return Ok(Applied { plan: text, version, notes: unusable });
+            return Ok(Applied { plan: text, version, notes: sounds.unusable });
         }
         let credentials = self.stage_credentials(&mut result)?;
-        copy_sounds(&sounds).map_err(ApplyError::Failed)?;
+        sounds.take().map_err(ApplyError::Failed)?;
         self.commit(result, &text, "apply", None).await?;
         // Not before: a password that was refused must not be in the place of the one in force.
         let mut notes = credentials.keep().map_err(ApplyError::Failed)?;
-        notes.extend(unusable);
+        sounds.remove().map_err(ApplyError::Failed)?;
+        notes.extend(sounds.unusable);
         Ok(Applied { plan: text, version: Some(self.version), notes })
+    }
+
+    /// What of a tenant's flows would be wrong without one of its own prompts or tones. (A queue
+    /// whose tone is gone plays the default one.)
+    pub fn flows_that_need(&self, partition: Partition, place: &Place) -> Vec<Fault> {
+        let Some((_, centre)) = self.centres.iter().find(|(of, _)| *of == partition) else {
+            return Vec::new();
+        };
+        let places = centre::Places::default();
+        let without = SoundPlan::without(place.file_in(&self.tenant_dir(centre.name())));
+        let (before, _) = flow_check(centre, &places, &self.sounds(centre.name()));
+        let (mut after, _) = flow_check(centre, &places, &self.sounds_but(centre.name(), &without));
+        after.retain(|fault| fault.object.starts_with("flow ") && !before.contains(fault));
+        after
     }
 
     /// Puts a tenant into the store whole, and takes the draft away that became a flow.
@@ -373,26 +476,39 @@ impl Centres {
     }
 
     /// What a tenant's flows and queues name must be there.
-    fn check_flows(&self, centre: &Centre, dir: Option<&Path>) -> Result<(), String> {
-        let mut sounds = self.sounds(centre.name());
+    fn check_flows(
+        &self,
+        centre: &Centre,
+        dir: Option<&Path>,
+        plan: &SoundPlan,
+    ) -> Result<(), String> {
+        let mut sounds = self.sounds_but(centre.name(), plan);
         if let Some(dir) = dir {
             let tones = centre::tones_in(&dir.join("tones"));
             sounds.add(&centre::prompts_in(&dir.join("prompts")), &tones);
         }
         let places = centre::Places::default();
-        let (faults, _) = crate::config::flows::check(centre, &places, &sounds);
+        let (faults, _) = flow_check(centre, &places, &sounds);
         if faults.is_empty() { Ok(()) } else { Err(Faults(faults).to_string()) }
     }
 
     /// Every prompt and tone a tenant has.
-    fn sounds(&self, tenant: &str) -> Sounds {
+    fn sounds(&self, tenant: &str) -> SoundNames {
+        self.sounds_but(tenant, &SoundPlan::default())
+    }
+
+    /// Every prompt and tone a tenant has once those that a plan removes are gone.
+    fn sounds_but(&self, tenant: &str, plan: &SoundPlan) -> SoundNames {
         let mut sounds = prompts::standard_names();
         if let Some(dir) = &self.prompts_dir {
             sounds.add(&centre::prompts_in(dir), &[]);
         }
         let own = self.tenant_dir(tenant);
-        let tones = centre::tones_in(&own.join("tones"));
-        sounds.add(&centre::prompts_in(&own.join("prompts")), &tones);
+        let mut prompts = centre::prompts_in(&own.join("prompts"));
+        let mut tones = centre::tones_in(&own.join("tones"));
+        prompts.retain(|(_, _, file)| !plan.removes(file));
+        tones.retain(|(_, file)| !plan.removes(file));
+        sounds.add(&prompts, &tones);
         sounds
     }
 
@@ -404,24 +520,6 @@ impl Centres {
 
     fn tenant_dir(&self, tenant: &str) -> PathBuf {
         self.data_dir.join("tenants").join(tenant)
-    }
-
-    /// Prompts and tones of a directory that differ from those the tenant has.
-    fn sounds_to_copy(&self, dir: Option<&Path>, tenant: &str) -> Vec<Sound> {
-        let Some(dir) = dir else { return Vec::new() };
-        let target = self.tenant_dir(tenant);
-        let prompts = centre::prompts_in(&dir.join("prompts")).into_iter();
-        let prompts = prompts.map(|(language, name, from)| {
-            ("prompt", format!("{language}/{name}.wav"), from, target.join("prompts"))
-        });
-        let tones = centre::tones_in(&dir.join("tones")).into_iter();
-        let tones =
-            tones.map(|(name, from)| ("tone", format!("{name}.wav"), from, target.join("tones")));
-        prompts
-            .chain(tones)
-            .map(|(kind, name, from, target)| Sound { to: target.join(&name), kind, name, from })
-            .filter(|sound| sound_files::differ(&sound.from, &sound.to))
-            .collect()
     }
 
     /// What tenants of one node may not share: domains, and an access code on one trunk.
@@ -524,21 +622,4 @@ pub fn demo() -> Result<Loaded, Faults> {
         flows.insert(name, (path.to_string(), read(path)?));
     }
     centre::from_sources(&read("centre.toml")?, "centre.toml", None, flows)
-}
-
-/// A prompt or tone to be copied.
-struct Sound {
-    kind: &'static str,
-    name: String,
-    from: PathBuf,
-    to: PathBuf,
-}
-
-fn copy_sounds(list: &[Sound]) -> Result<(), String> {
-    for Sound { from, to, .. } in list {
-        let say = |error: std::io::Error| format!("{}: {error}", to.display());
-        let bytes = std::fs::read(from).map_err(|error| format!("{}: {error}", from.display()))?;
-        crate::files::write(to, &bytes, crate::files::Readers::Usual).map_err(say)?;
-    }
-    Ok(())
 }

@@ -77,8 +77,46 @@ impl Client {
 
     /// Status of `DELETE /api/v1/PATH`.
     pub fn delete(&self, path: &str) -> u16 {
+        self.delete_answer(path).0
+    }
+
+    /// Status and body of `DELETE /api/v1/PATH`.
+    pub fn delete_answer(&self, path: &str) -> (u16, Json) {
         let request = self.agent.delete(format!("{}/api/v1/{path}", self.base));
-        answer(request.header("authorization", format!("Bearer {}", self.token)).call()).0
+        answer(request.header("authorization", format!("Bearer {}", self.token)).call())
+    }
+
+    /// The entity tag of `GET /api/v1/PATH`.
+    ///
+    /// # Panics
+    /// If it has none.
+    pub fn tag(&self, path: &str) -> String {
+        let request = self.agent.get(format!("{}/api/v1/{path}", self.base));
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        let response = request.call().expect("the API answers");
+        let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok());
+        tag.unwrap_or_else(|| panic!("GET {path}: no ETag")).to_owned()
+    }
+
+    /// [`Client::put`], if what is there is what was seen.
+    pub fn put_if(&self, path: &str, body: &Json, seen: &str) -> (u16, Json) {
+        let request = self.agent.put(format!("{}/api/v1/{path}", self.base));
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        answer(request.header("if-match", seen).send_json(body))
+    }
+
+    /// [`Client::post`], if what is there is what was seen.
+    pub fn post_if(&self, path: &str, body: &Json, seen: &str) -> (u16, Json) {
+        let request = self.agent.post(format!("{}/api/v1/{path}", self.base));
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        answer(request.header("if-match", seen).send_json(body))
+    }
+
+    /// [`Client::delete_answer`], if what is there is what was seen.
+    pub fn delete_if(&self, path: &str, seen: &str) -> (u16, Json) {
+        let request = self.agent.delete(format!("{}/api/v1/{path}", self.base));
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        answer(request.header("if-match", seen).call())
     }
 
     /// The body of a GET that must succeed.

@@ -1,6 +1,8 @@
-//! [`Web`]: a web service as flows meet one: it answers well, badly, or not at all.
+//! [`Web`]: a web service as flows meet one: it answers well, badly, or not at all; and the
+//! certificates ([`Authority`]) it shows.
 
 use crate::within;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +35,50 @@ pub struct Request {
     pub body: String,
 }
 
+/// Who signs certificates.
+#[derive(Debug)]
+pub struct Authority {
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    /// Its own certificate, PEM.
+    pub pem: String,
+}
+
+impl Authority {
+    /// A new one of this name.
+    ///
+    /// # Panics
+    /// If no key can be made.
+    pub fn new(name: &str) -> Authority {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let mut params = rcgen::CertificateParams::new(Vec::new()).expect("no names");
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).expect("a certificate").pem();
+        Authority { issuer: rcgen::Issuer::new(params, key), pem }
+    }
+
+    /// What a service of this name, or address, shows until the end of a year.
+    ///
+    /// # Panics
+    /// If no certificate can be made.
+    pub fn certifies(&self, name: &str, until: i32) -> Arc<ServerConfig> {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 12, 31);
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the usual versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key.into())
+            .expect("a key that fits");
+        Arc::new(config)
+    }
+}
+
 /// A service that runs.
 #[derive(Debug)]
 pub struct Web {
@@ -54,6 +100,26 @@ impl Web {
     /// # Panics
     /// If its address is taken.
     pub fn start(ip: IpAddr, reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Web {
+        Web::listen(ip, None, reply)
+    }
+
+    /// Starts a service that speaks HTTPS only.
+    ///
+    /// # Panics
+    /// If its address is taken.
+    pub fn start_tls(
+        ip: IpAddr,
+        tls: Arc<ServerConfig>,
+        reply: impl Fn(&str) -> Reply + Send + Sync + 'static,
+    ) -> Web {
+        Web::listen(ip, Some(tls), reply)
+    }
+
+    fn listen(
+        ip: IpAddr,
+        tls: Option<Arc<ServerConfig>>,
+        reply: impl Fn(&str) -> Reply + Send + Sync + 'static,
+    ) -> Web {
         let listener = TcpListener::bind((ip, 0)).expect("a port is free");
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared::default());
@@ -64,7 +130,14 @@ impl Web {
                     return;
                 }
                 let (shared, reply) = (Arc::clone(&theirs), Arc::clone(&reply));
-                std::thread::spawn(move || serve(stream, &shared, reply.as_ref()));
+                let tls = tls.clone();
+                std::thread::spawn(move || match tls {
+                    None => serve(stream, &shared, reply.as_ref()),
+                    Some(tls) => {
+                        let connection = ServerConnection::new(tls).expect("a configuration");
+                        serve(StreamOwned::new(connection, stream), &shared, reply.as_ref());
+                    }
+                });
             }
         });
         Web { address, shared, thread: Some(thread) }
@@ -95,7 +168,11 @@ impl Drop for Web {
     }
 }
 
-fn serve(stream: TcpStream, shared: &Shared, reply: &(dyn Fn(&str) -> Reply + Send + Sync)) {
+fn serve<S: Read + Write>(
+    stream: S,
+    shared: &Shared,
+    reply: &(dyn Fn(&str) -> Reply + Send + Sync),
+) {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     let mut length = 0;
@@ -132,7 +209,7 @@ fn serve(stream: TcpStream, shared: &Shared, reply: &(dyn Fn(&str) -> Reply + Se
     };
 }
 
-fn huge(stream: &mut TcpStream) -> std::io::Result<()> {
+fn huge(stream: &mut impl Write) -> std::io::Result<()> {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n[";
     stream.write_all(head.as_bytes())?;
     for _ in 0..HUGE / 4_096 {

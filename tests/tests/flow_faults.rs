@@ -4,9 +4,9 @@
 
 use hotline_tests::caller::{Caller, Way};
 use hotline_tests::process::run;
-use hotline_tests::web::{Reply, Web};
-use hotline_tests::{Centre, Net, Server, Setup, binary, demo, s};
-use std::net::{SocketAddr, TcpListener};
+use hotline_tests::web::{Authority, Reply, Web};
+use hotline_tests::{Centre, Net, Server, Setup, binary, demo, s, within};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -28,6 +28,43 @@ fn asks(at: SocketAddr, path: &str) -> String {
          [node.say]\nkind = \"end\"\nsay = [{{ digits = \"text(found)\" }}]\n\
          [node.sorry]\nkind = \"end\"\nsay = \"all_busy\"\ncause = 17\n"
     )
+}
+
+/// The setting that opens addresses inside to flows.
+const OPENED: &str = "HOTLINE_EFFECTS_INSIDE_HOSTS";
+
+fn list(hosts: &[SocketAddr]) -> String {
+    hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// A server whose tenant lists these hosts for its flows.
+fn asking(net: Net, flows: &[(&str, String)], hosts: &[SocketAddr]) -> Setup {
+    let hosts = list(hosts).replace(',', "\", \"");
+    let centre = centre(&net, flows).setting(&format!("http_hosts = [\"{hosts}\"]"));
+    let mut setup = Setup::with(|_| Vec::new());
+    setup.centres = vec![centre];
+    setup.net = net;
+    setup
+}
+
+/// One call into each flow: `good` speaks the number it was told, the others that all are busy.
+fn all_call(server: &Server, flows: &[(&str, String)]) {
+    std::thread::scope(|scope| {
+        for (n, (name, _)) in (0..).zip(flows) {
+            scope.spawn(move || {
+                let dialled = format!("12345{}", n + 2);
+                let mut caller = Caller::dials(server, n, &dialled, Way::Events);
+                if *name == "good" {
+                    caller.hears("digit_4");
+                    caller.hears("digit_7");
+                    caller.ends(server, 16);
+                } else {
+                    caller.hears("all_busy");
+                    caller.ends(server, 17);
+                }
+            });
+        }
+    });
 }
 
 #[test]
@@ -54,31 +91,109 @@ fn a_web_service_that_answers_well_is_believed_and_any_other_takes_the_branch_fo
     let mut flows: Vec<_> = paths.iter().map(|path| (*path, asks(service.address, path))).collect();
     flows.push(("refused", asks(refused, "good")));
     flows.push(("forbidden", asks(elsewhere, "good")));
-    let mut setup = Setup::with(|_| Vec::new());
-    let hosts = format!("http_hosts = [\"{}\", \"{refused}\"]", service.address);
-    setup.centres = vec![centre(&net, &flows).setting(&hosts)];
-    setup.net = net;
-    let server = Server::start(setup);
-    std::thread::scope(|scope| {
-        for (n, (name, _)) in (0..).zip(&flows) {
-            let server = &server;
-            scope.spawn(move || {
-                let mut caller = Caller::dials(server, n, &format!("12345{}", n + 2), Way::Events);
-                if *name == "good" {
-                    caller.hears("digit_4");
-                    caller.hears("digit_7");
-                    caller.ends(server, 16);
-                } else {
-                    caller.hears("all_busy");
-                    caller.ends(server, 17);
-                }
-            });
-        }
-    });
+    let hosts = [service.address, refused];
+    let server = Server::start(asking(net, &flows, &hosts).set(OPENED, &list(&hosts)));
+    all_call(&server, &flows);
     let asked = service.until_asked("GET /good", s(1));
     assert_eq!(asked.line, "GET /good?from=4000");
     assert_eq!(service.requests().len(), paths.len(), "{:#?}", service.requests());
     assert_eq!(inside.requests().len(), 0, "{:#?}", inside.requests());
+}
+
+#[test]
+fn a_service_is_asked_by_https_only_if_its_certificate_is_signed_its_own_and_of_today() {
+    let net = Net::reserve();
+    let (known, stranger) = (Authority::new("known"), Authority::new("stranger"));
+    let service = |n: u8, authority: &Authority, name: IpAddr, until: i32| {
+        let tls = authority.certifies(&name.to_string(), until);
+        Web::start_tls(net.host(n), tls, |_| Reply::Json("{\"customer\":{\"number\":47}}".into()))
+    };
+    let services = [
+        ("good", service(200, &known, net.host(200), 4000)),
+        ("unknown", service(201, &stranger, net.host(201), 4000)),
+        ("wrong_name", service(202, &known, net.host(200), 4000)),
+        ("expired", service(203, &known, net.host(203), 2020)),
+    ];
+    let flows = services.each_ref().map(|(name, service)| {
+        (*name, asks(service.address, "customer").replace("http://", "https://"))
+    });
+    let hosts = services.each_ref().map(|(_, service)| service.address);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ca.pem");
+    std::fs::write(&file, &known.pem).unwrap();
+    let setup = asking(net, &flows, &hosts).set(OPENED, &list(&hosts));
+    let mut server =
+        Server::start(setup.set("HOTLINE_EFFECTS_CA_FILE", &file.display().to_string()));
+    all_call(&server, &flows);
+    let log = server.log();
+    for (n, why) in [(201, "UnknownIssuer"), (202, "not valid for name"), (203, "expired")] {
+        let host = format!("{}: TLS: ", server.net.host(n));
+        let said = log.lines().any(|line| {
+            line.contains("a flow's HTTP request failed")
+                && line.contains(&host)
+                && line.contains(why)
+        });
+        assert!(said, "{host}{why}\n{log}");
+    }
+    assert_eq!(services[0].1.requests().len(), 1);
+    assert!(
+        services[1..].iter().all(|(_, service)| {
+            service.requests().iter().all(|request| request.line.is_empty())
+        })
+    );
+}
+
+/// A tenant's administrator wrote an address inside the operator's network into `http_hosts`, and
+/// flows asked it.
+#[test]
+fn an_address_inside_is_asked_only_while_the_operator_opens_it() {
+    let net = Net::reserve();
+    let service =
+        Web::start(net.host(200), |_| Reply::Json("{\"customer\":{\"number\":47}}".into()));
+    let flows = [("good", asks(service.address, "customer"))];
+    let mut setup = asking(net, &flows, &[service.address]);
+    let centre = std::mem::replace(&mut setup.centres[0], Centre::usual(&setup.net));
+    let mut server = Server::start(setup);
+    let refused = format!(
+        "tenant \"alpha\": http_hosts = \"{}\"; allowed an address outside the network, or one that \
+         [effects] inside_hosts of the node file opens to this tenant: ",
+        service.address
+    );
+    let (code, said) = server.apply(&centre);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains(&format!("{refused}none")), "{said}");
+
+    let file = server.dir().join("hotline.toml");
+    let shut = std::fs::read_to_string(&file).unwrap();
+    let open = |tenant: &str| {
+        format!("{shut}\n[effects]\ninside_hosts = [\"{tenant}={}\"]\n", service.address)
+    };
+    std::fs::write(&file, open("beta")).unwrap();
+    reload(&mut server);
+    let (code, said) = server.apply(&centre);
+    assert!(code == 1 && said.contains(&refused), "another tenant's alone: {said}");
+    std::fs::write(&file, open("alpha")).unwrap();
+    reload(&mut server);
+    let (code, said) = server.apply(&centre);
+    assert_eq!(code, 0, "{said}");
+    all_call(&server, &flows);
+
+    std::fs::write(&file, &shut).unwrap();
+    reload(&mut server);
+    assert!(server.log().contains(&format!("{refused}none")), "{}", server.log());
+    let mut caller = Caller::dials(&server, 1, "123452", Way::Events);
+    caller.hears("all_busy");
+    caller.ends(&server, 17);
+    assert_eq!(service.requests().len(), 1, "{:#?}", service.requests());
+}
+
+/// SIGHUP, until the server says that it is done.
+fn reload(server: &mut Server) {
+    let times = |server: &mut Server| server.log().matches("reloaded: ").count();
+    let before = times(server);
+    server.process().signal("HUP");
+    let done = within(s(10), || (times(server) > before).then_some(()));
+    assert!(done.is_some(), "{}", server.log());
 }
 
 /// Divides by a variable that is zero.

@@ -171,6 +171,61 @@ fn a_broken_file_of_a_directory_is_named_and_not_taken() {
     assert_eq!(server.api().bytes("tones/rock").0, 404);
 }
 
+/// Only objects were compared: a prompt that was taken out of the directory stayed with the tenant
+/// for ever, and no plan told of it.
+#[test]
+fn prompts_and_tones_that_a_directory_has_no_longer_are_pruned_and_else_stay() {
+    let with = |net: &Net, files: &[&str]| {
+        let centre = Centre::new("alpha").setting("languages = [\"en\", \"zh\"]");
+        let centre = centre.trunk("carrier", &[&net.carrier_network()]);
+        files.iter().fold(centre, |centre, file| centre.file(file, music(440.0, 1)))
+    };
+    let all = ["prompts/en/hello.wav", "prompts/zh/only.wav", "tones/jazz.wav"];
+    let server = Server::start(Setup::with(|net| vec![with(net, &all)]));
+    let api = server.api();
+    let status = |path: &str| api.bytes(path).0;
+    let apply = |name: &str, centre: &Centre, flags: &[&str]| {
+        let path = centre.write(&server.dir().join(name)).display().to_string();
+        let (code, said) = server.command(&[&["apply", &path], flags].concat());
+        assert_eq!(code, 0, "{said}");
+        said
+    };
+    let fewer = with(&server.net, &all[..1]);
+    let said = apply("fewer", &fewer, &[]);
+    for kept in ["prompt \"zh/only\"", "tone \"jazz\""] {
+        let line = format!("  {kept} is not in the directory and stays (--prune deletes it)\n");
+        assert!(said.contains(&line), "{said}");
+    }
+    assert!(said.contains("nothing was changed"), "{said}");
+    // One that a flow says stays needed.
+    let speaking = |centre: Centre| {
+        let flow =
+            "languages = [\"zh\"]\nstart = \"a\"\n[node.a]\nkind = \"end\"\nsay = \"only\"\n";
+        centre.file("flows/says.toml", flow.as_bytes())
+    };
+    apply("speaking", &speaking(with(&server.net, &all)), &[]);
+    let path = speaking(with(&server.net, &all[..1])).write(&server.dir().join("mute"));
+    let (code, said) = server.command(&["apply", &path.display().to_string(), "--prune"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("flows/says.toml") || said.contains("flow \"says\""), "{said}");
+    assert_eq!((status("prompts/zh/only"), status("tones/jazz")), (200, 200));
+
+    let said = apply("planned", &fewer, &["--prune", "--dry-run"]);
+    assert!(said.contains("- prompt \"zh/only\"\n- tone \"jazz\"\n"), "{said}");
+    assert_eq!(status("tones/jazz"), 200, "only planned");
+    let said = apply("pruned", &fewer, &["--prune"]);
+    assert!(said.contains("- prompt \"zh/only\"\n- tone \"jazz\"\n"), "{said}");
+    assert_eq!(["prompts/en/hello", "prompts/zh/only", "tones/jazz"].map(status), [200, 404, 404]);
+    let said = apply("again", &fewer, &["--prune"]);
+    assert_eq!(said.trim_end(), "nothing was changed");
+    // A directory that the server does not see is not an empty one.
+    let text: toml::Table = fewer.text().parse().unwrap();
+    let body = serde_json::json!({ "centre": text, "directory": "/nowhere/at/all" });
+    let (status_code, problem) = api.post("apply?prune=true", &body);
+    assert_eq!((status_code, problem["code"].as_str()), (409, Some("apply_refused")), "{problem}");
+    assert_eq!(status("prompts/en/hello"), 200);
+}
+
 #[test]
 fn check_lists_what_languages_lack() {
     let server = Server::start(Setup::usual());

@@ -13,6 +13,7 @@ use crate::effects::{HttpPolicy, Policies};
 use crate::files::{self, Readers, Staged};
 use hotline_base::{Redacted, Rng};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Threads that hash PINs, at most.
@@ -156,7 +157,7 @@ impl Centres {
 
     /// Whom the flows of each tenant may ask, and with what.
     pub(super) fn policies(&self) -> Policies {
-        let mut policies = Policies::default();
+        let mut tenants = BTreeMap::new();
         for (partition, centre) in &self.centres {
             let hosts = centre.tenant.get("http_hosts").and_then(Json::as_array);
             let hosts = hosts.into_iter().flatten().filter_map(Json::as_str);
@@ -172,9 +173,10 @@ impl Centres {
                 }
                 Some((name.to_string(), value?))
             });
-            policies.insert(*partition, HttpPolicy::new(hosts, secrets.collect()));
+            let opened = self.opened_to(centre.name());
+            tenants.insert(*partition, HttpPolicy::new(hosts, &opened, secrets.collect()));
         }
-        policies
+        Policies { tenants, client: self.client.clone() }
     }
 }
 

@@ -10,9 +10,10 @@ use crate::config::centre::Centre;
 use crate::config::fault::Fault;
 use crate::config::flows::{self, Flow};
 use crate::config::schema::is_flow_name_text;
-use crate::store::flows::FlowDraft;
+use crate::store::flows::{FlowDraft, VERSIONS_MAX};
 use hotline_base::Partition;
 use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What a flow is at: the version in force and the draft's revision, 0 for none.
@@ -49,7 +50,7 @@ pub enum FlowRefusal {
 impl From<ApplyError> for FlowRefusal {
     fn from(error: ApplyError) -> FlowRefusal {
         match error {
-            ApplyError::Refused(why) => FlowRefusal::Refused(why),
+            ApplyError::Wrong(why) | ApplyError::Refused(why) => FlowRefusal::Refused(why),
             ApplyError::Failed(why) => FlowRefusal::Failed(why),
         }
     }
@@ -119,6 +120,14 @@ impl Centres {
                 value: String::new(),
                 allowed: "a name of 1–64 of a-z, 0-9 and '_', no digit first".into(),
             }])));
+        }
+        let none = BTreeMap::new();
+        let drafts = self.drafts.get(&of).unwrap_or(&none).keys();
+        let mut names: BTreeSet<&str> =
+            centre.flows.keys().chain(drafts).map(|one| &**one).collect();
+        names.insert(name);
+        if let Some(fault) = flows::too_many(centre.name(), names.len()) {
+            return Err(FlowRefusal::Wrong(Faults(vec![fault])));
         }
         let unreadable = flows::faults_of_reading(name, &document);
         if !unreadable.is_empty() {
@@ -193,7 +202,9 @@ impl Centres {
         let old = self.store.flow_version(of, name, version).await;
         let old = old.map_err(|error| FlowRefusal::Failed(error.to_string()))?;
         let Some(old) = old else {
-            let text = format!("flow {name:?}: there is no version {version}");
+            let text = format!(
+                "flow {name:?}: there is no version {version}; the last {VERSIONS_MAX} are kept"
+            );
             return Err(FlowRefusal::NotFound(text));
         };
         let why = format!("rolled back to version {version}");

@@ -1,13 +1,17 @@
-//! A tenant's own prompts and tones, one by one: what is there, taking a new one, taking one away.
+//! A tenant's own prompts and tones: what a whole directory changes ([`SoundPlan`]), and one by one
+//! what is there, taking a new one, taking one away.
 //!
-//! Owns: the files below `tenants/NAME` of the data directory. Does not own: what a whole directory
-//! brings ([`super`]), what is heard of them ([`crate::prompts`]).
+//! Owns: the files below `tenants/NAME` of the data directory. Does not own: what is heard of them
+//! ([`crate::prompts`]).
 
-use super::{Centres, Sound};
+use super::Centres;
 use crate::audio::{self, FILE_BYTES_MAX, Unusable};
+use crate::config::centre;
 use crate::prompts::place::{self, Place};
 use crate::prompts::{self, SOUND_S_MAX};
 use hotline_base::Partition;
+use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Why a prompt or tone was not taken.
@@ -22,7 +26,7 @@ pub enum NotTaken {
 }
 
 /// Whether a file is another than the one that is kept.
-pub(super) fn differ(brought: &Path, kept: &Path) -> bool {
+fn differ(brought: &Path, kept: &Path) -> bool {
     let length = |path| {
         let about = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
         about.map(|about| about.len()).filter(|length| *length <= FILE_BYTES_MAX)
@@ -36,20 +40,137 @@ pub(super) fn differ(brought: &Path, kept: &Path) -> bool {
     }
 }
 
-/// The sounds that can be played, and a line for each that cannot: it is not taken, and what was
-/// there before, or the default, plays on.
-pub(super) fn usable(sounds: Vec<Sound>) -> (Vec<Sound>, Vec<String>) {
-    let mut refused = Vec::new();
-    let usable = |sound: &Sound| match prompts::read_wav(&sound.from) {
-        Ok(_) => true,
-        Err(why) => {
-            let Sound { kind, name, .. } = sound;
-            refused.push(format!("{kind} {name:?}: {why}; it was not taken"));
-            false
+/// A prompt or tone, as in `prompt "en/hello"`.
+struct Sound {
+    kind: &'static str,
+    name: String,
+    /// Where it was found.
+    from: PathBuf,
+    /// Where the tenant has it, or is to have it.
+    to: PathBuf,
+}
+
+/// What makes a tenant's prompts and tones those of a directory.
+#[derive(Default)]
+pub(super) struct SoundPlan {
+    take: Vec<Sound>,
+    remove: Vec<Sound>,
+    /// The tenant's only, and not to be removed.
+    kept: Vec<Sound>,
+    /// A line for each that cannot be played: it is not taken, and what was there before, or the
+    /// default, plays on.
+    pub(super) unusable: Vec<String>,
+}
+
+impl SoundPlan {
+    /// The plan from what `tenant` has to what `brought` has.
+    ///
+    /// # Errors
+    /// One line: pruning, and it cannot be told what the directory has.
+    pub(super) fn between(tenant: &Path, brought: &Path, prune: bool) -> Result<SoundPlan, String> {
+        if prune {
+            std::fs::read_dir(brought).map_err(|error| unreadable(brought, &error))?;
+            for part in ["prompts", "tones"].map(|part| brought.join(part)) {
+                match std::fs::read_dir(&part) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        return Err(unreadable(&part, &error));
+                    }
+                    _ => {}
+                }
+            }
         }
-    };
-    let sounds = sounds.into_iter().filter(usable).collect();
-    (sounds, refused)
+        let mut plan = SoundPlan::default();
+        let wanted = sounds_in(brought, tenant);
+        for sound in sounds_in(tenant, tenant) {
+            if wanted.iter().any(|wanted| wanted.to == sound.to) {
+                continue;
+            }
+            if prune { plan.remove.push(sound) } else { plan.kept.push(sound) }
+        }
+        for sound in wanted.into_iter().filter(|sound| differ(&sound.from, &sound.to)) {
+            match prompts::read_wav(&sound.from) {
+                Ok(_) => plan.take.push(sound),
+                Err(why) => {
+                    let file = sound.from.display();
+                    plan.unusable.push(format!("{file}: {why}; it was not taken"));
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The plan that takes one file of a tenant's away.
+    pub(super) fn without(file: PathBuf) -> SoundPlan {
+        let sound = Sound { kind: "sound", name: String::new(), from: file.clone(), to: file };
+        SoundPlan { remove: vec![sound], ..SoundPlan::default() }
+    }
+
+    /// Whether nothing would change.
+    pub(super) fn is_empty(&self) -> bool {
+        self.take.is_empty() && self.remove.is_empty()
+    }
+
+    /// Whether a file of the tenant's goes.
+    pub(super) fn removes(&self, file: &Path) -> bool {
+        self.remove.iter().any(|sound| sound.to == file)
+    }
+
+    /// Copies what is new.
+    pub(super) fn take(&self) -> Result<(), String> {
+        for Sound { from, to, .. } in &self.take {
+            let say = |error: std::io::Error| format!("{}: {error}", to.display());
+            let bytes =
+                std::fs::read(from).map_err(|error| format!("{}: {error}", from.display()))?;
+            crate::files::write(to, &bytes, crate::files::Readers::Usual).map_err(say)?;
+        }
+        Ok(())
+    }
+
+    /// Takes away what is gone.
+    pub(super) fn remove(&self) -> Result<(), String> {
+        self.remove.iter().try_for_each(|sound| place::remove(&sound.to).map(drop))
+    }
+}
+
+impl fmt::Display for SoundPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for sound in &self.take {
+            let change = if sound.to.exists() { '~' } else { '+' };
+            writeln!(f, "{change} {sound}")?;
+        }
+        self.remove.iter().try_for_each(|sound| writeln!(f, "- {sound}"))?;
+        let kept =
+            |sound| writeln!(f, "  {sound} is not in the directory and stays (--prune deletes it)");
+        self.kept.iter().try_for_each(kept)
+    }
+}
+
+impl fmt::Display for Sound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.kind, self.name)
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> String {
+    format!(
+        "{}: {error}: nothing is pruned while the server cannot see what the directory has",
+        path.display()
+    )
+}
+
+/// Every sound of a directory, and where a tenant has it.
+fn sounds_in(dir: &Path, tenant: &Path) -> Vec<Sound> {
+    let prompts = centre::prompts_in(&dir.join("prompts")).into_iter();
+    let prompts = prompts.map(|(language, name, from)| {
+        let to = tenant.join("prompts").join(&language).join(format!("{name}.wav"));
+        Sound { kind: "prompt", name: format!("{language}/{name}"), from, to }
+    });
+    let tones = centre::tones_in(&dir.join("tones")).into_iter();
+    let tones = tones.map(|(name, from)| {
+        let to = tenant.join("tones").join(format!("{name}.wav"));
+        Sound { kind: "tone", name, from, to }
+    });
+    prompts.chain(tones).collect()
 }
 
 impl Centres {

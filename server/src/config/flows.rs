@@ -20,6 +20,9 @@ use std::path::{Path, PathBuf};
 /// Largest file of a flow, in bytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
+/// Flows of one tenant, drafts included.
+pub const FLOWS_MAX: usize = 500;
+
 /// A published flow, or one that is to be.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Flow {
@@ -118,6 +121,7 @@ pub fn located(places: &Places, flow: &str, fault: hotline_ivr::fault::Fault) ->
 /// its queues name: faults, and warnings.
 pub fn check(centre: &Centre, places: &Places, sounds: &Sounds) -> (Vec<Fault>, Vec<Fault>) {
     let mut faults = sounds_of_queues(centre, places, sounds);
+    faults.extend(too_many(centre.name(), centre.flows.len()));
     let mut warnings = Vec::new();
     let mut flows = BTreeMap::new();
     for (name, flow) in &centre.flows {
@@ -140,6 +144,18 @@ pub fn check(centre: &Centre, places: &Places, sounds: &Sounds) -> (Vec<Fault>, 
         }
     }
     (faults, warnings)
+}
+
+/// The fault of a tenant with so many flows, if that is too many.
+pub fn too_many(tenant: &str, flows: usize) -> Option<Fault> {
+    (flows > FLOWS_MAX).then(|| Fault {
+        file: String::new(),
+        line: 0,
+        object: format!("tenant {tenant:?}"),
+        field: "flows".into(),
+        value: flows.to_string(),
+        allowed: format!("0–{FLOWS_MAX} (flows, drafts included)"),
+    })
 }
 
 /// Checks one flow, a draft say, among the published ones: faults, and warnings.

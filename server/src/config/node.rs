@@ -6,6 +6,8 @@
 use super::fault::{Fault, Faults};
 use super::schema::{self, Field, Rule};
 use super::tree::{Node, Value};
+
+use crate::effects::allow::InsideHost;
 use hotline_engine::config::Trunk;
 use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
@@ -44,6 +46,10 @@ pub struct NodeConfig {
     pub store_url: String,
     /// A directory of prompts that override and add to the built-in ones.
     pub prompts_dir: Option<PathBuf>,
+    /// Addresses inside the network that flows' HTTP requests may ask, if their tenant lists them too.
+    pub inside_hosts: Vec<InsideHost>,
+    /// Authorities trusted for flows' HTTPS beside those of the machine, PEM.
+    pub ca_file: Option<PathBuf>,
     /// `text` or `json`.
     pub log_format: LogFormat,
     /// A level or `tracing` filter.
@@ -140,6 +146,23 @@ const SECTIONS: &[(&str, &[Field])] = &[
         )],
     ),
     ("prompts", &[key("dir", Rule::Text(0, 4_096), "\"prompts\"")]),
+    (
+        "effects",
+        &[
+            key(
+                "inside_hosts",
+                Rule::List(
+                    &Rule::Check(
+                        is_inside_host,
+                        "ADDRESS:PORT or TENANT=ADDRESS:PORT, the address inside the network",
+                    ),
+                    256,
+                ),
+                "[]",
+            ),
+            key("ca_file", Rule::Text(0, 4_096), "\"\""),
+        ],
+    ),
     (
         "log",
         &[
@@ -326,6 +349,13 @@ fn from_checked(root: &Node, trunks: Vec<Trunk>) -> Result<NodeConfig, String> {
         .flatten()
         .filter_map(|item| listener(item.as_str()?))
         .collect();
+    let inside_hosts = json("effects", "inside_hosts").unwrap_or_default();
+    let inside_hosts = inside_hosts
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|item| InsideHost::parse(item.as_str()?))
+        .collect();
     let set = |text: String| (!text.is_empty()).then_some(text);
     let register_s = (
         number("sip", "register_s_min"),
@@ -354,6 +384,8 @@ fn from_checked(root: &Node, trunks: Vec<Trunk>) -> Result<NodeConfig, String> {
         admin_token_file: in_data_dir(root, text("http", "admin_token_file")).into(),
         store_url: in_data_dir(root, text("store", "url")),
         prompts_dir: set(text("prompts", "dir")).map(PathBuf::from),
+        inside_hosts,
+        ca_file: set(text("effects", "ca_file")).map(PathBuf::from),
         log_format: if text("log", "format") == "json" { LogFormat::Json } else { LogFormat::Text },
         log_level: text("log", "level"),
         trunks,
@@ -399,6 +431,10 @@ fn is_address(node: &Node) -> bool {
 
 fn is_address_or_empty(node: &Node) -> bool {
     is_empty(node) || is_address(node)
+}
+
+fn is_inside_host(node: &Node) -> bool {
+    node.text().is_some_and(|text| InsideHost::parse(text).is_some())
 }
 
 fn is_port_range(node: &Node) -> bool {

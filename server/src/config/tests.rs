@@ -209,11 +209,16 @@ fn the_node_file_and_its_overrides_name_what_is_wrong() {
         ),
         (
             "[nod]\nname = \"x\"",
-            "hotline.toml:1: [nod]: unknown section; allowed node, sip, tls, media, http, store, prompts, log and [[trunk]]",
+            "hotline.toml:1: [nod]: unknown section; allowed node, sip, tls, media, http, store, prompts, effects, log and [[trunk]]",
         ),
         (
             "[[trunk]]\nname = \"c\"\npeers = [\"300.1.1.1\"]",
             "hotline.toml:3: trunk \"c\": peers[1] = \"300.1.1.1\"; allowed addresses or networks as in 198.51.100.0/24",
+        ),
+        (
+            "[effects]\ninside_hosts = [\"10.0.0.5:80\", \"8.8.8.8:80\"]",
+            "hotline.toml:2: [effects]: inside_hosts[2] = \"8.8.8.8:80\"; allowed ADDRESS:PORT or \
+             TENANT=ADDRESS:PORT, the address inside the network",
         ),
         ("[node", "hotline.toml:1: unclosed table, expected `]`"),
     ] {
@@ -223,10 +228,15 @@ fn the_node_file_and_its_overrides_name_what_is_wrong() {
     let environment = |name: &str| match name {
         "HOTLINE_NODE_DRAIN_S" => Some("7".to_string()),
         "HOTLINE_NODE_DATA_DIR" => Some("/var/lib/hotline".to_string()),
+        "HOTLINE_EFFECTS_INSIDE_HOSTS" => Some("10.0.0.5:80, acme=[::1]:81".to_string()),
+        "HOTLINE_EFFECTS_CA_FILE" => Some("ca.pem".to_string()),
         _ => None,
     };
     let config = NodeConfig::read("[node]\ndrain_s = 9", "hotline.toml", &environment).unwrap();
     assert_eq!(config.drain_s, 7);
+    let open = |tenant: &str| config.inside_hosts.iter().filter(|h| h.is_open_to(tenant)).count();
+    assert_eq!((open("acme"), open("other")), (2, 1));
+    assert_eq!(config.ca_file.as_deref(), Some(std::path::Path::new("ca.pem")));
     assert_eq!(config.store_url, "sqlite:/var/lib/hotline/hotline.db");
     let environment = |name: &str| (name == "HOTLINE_NODE_ENGINES").then(|| "many".to_string());
     let faults = NodeConfig::read("", "hotline.toml", &environment).unwrap_err();

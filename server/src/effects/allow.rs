@@ -1,41 +1,52 @@
-//! Whom flows may ask: the tenant's list of hosts, and addresses that are inside.
+//! Whom flows may ask: the tenant's list of hosts, the operator's list of addresses inside, and that
+//! both must agree before anything inside is asked.
 //!
-//! Owns: [`Host`], the written form of an entry; which addresses no name may lead to. Does not own:
-//! the request.
+//! Owns: [`Host`] and [`InsideHost`], the written forms of an entry; which addresses are inside. Does
+//! not own: the request.
 
-use hotline_base::{Partition, Redacted};
+use hotline_base::Redacted;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 /// Ports a host without a port may be asked at.
 const USUAL_PORTS: [u16; 2] = [80, 443];
-
-/// What the flows of each tenant may do.
-pub type Policies = BTreeMap<Partition, HttpPolicy>;
 
 /// What the flows of one tenant may do.
 #[derive(Clone, Debug, Default)]
 pub struct HttpPolicy {
     hosts: Vec<Host>,
+    /// Addresses inside that both the tenant and the operator name.
+    agreed: Arc<[SocketAddr]>,
     /// Secrets by name, for header values.
     pub secrets: BTreeMap<String, Redacted<String>>,
 }
 
 impl HttpPolicy {
-    /// A policy of these hosts; what is no host is left out.
+    /// A policy of the tenant's hosts, what is no host left out, and of the addresses inside that the
+    /// operator opens to the tenant.
     pub fn new<'a>(
         hosts: impl Iterator<Item = &'a str>,
+        opened: &[SocketAddr],
         secrets: BTreeMap<String, Redacted<String>>,
     ) -> HttpPolicy {
-        HttpPolicy { hosts: hosts.filter_map(Host::parse).collect(), secrets }
+        let hosts: Vec<Host> = hosts.filter_map(Host::parse).collect();
+        let agreed = hosts.iter().filter_map(Host::inside).filter(|one| opened.contains(one));
+        HttpPolicy { agreed: agreed.collect(), hosts, secrets }
     }
 
-    /// Whether a host may be asked at a port, and which of its addresses.
-    pub fn permits(&self, host: &str, port: u16) -> Option<Permission> {
+    /// Whether a host may be asked at a port, and at which of its addresses.
+    ///
+    /// # Errors
+    /// Whose list it is missing in.
+    pub fn permits(&self, host: &str, port: u16) -> Result<Permission, Forbidden> {
         if let Ok(address) = unbracketed(host).parse::<IpAddr>() {
             let wanted = SocketAddr::new(address, port);
-            let listed = self.hosts.contains(&Host::Address(wanted));
-            return listed.then_some(Permission::Address(wanted));
+            if !self.hosts.contains(&Host::Address(wanted)) {
+                return Err(Forbidden::NotListed);
+            }
+            let open = !is_inside(address) || self.agreed.contains(&wanted);
+            return if open { Ok(Permission::Address(wanted)) } else { Err(Forbidden::Inside) };
         }
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         let listed = self.hosts.iter().any(|one| match one {
@@ -43,17 +54,58 @@ impl HttpPolicy {
             Host::Name(name, Some(at)) => *name == host && *at == port,
             Host::Address(_) => false,
         });
-        listed.then_some(Permission::Public)
+        let agreed = Arc::clone(&self.agreed);
+        if listed { Ok(Permission::Named { agreed }) } else { Err(Forbidden::NotListed) }
     }
 }
 
 /// What a permitted host may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Permission {
-    /// This address, wherever it is: the tenant has written it out.
+    /// This address: the tenant has written it out.
     Address(SocketAddr),
-    /// Any address that is not inside.
-    Public,
+    /// Any address that a name leads to and that is not inside, or is one of these.
+    Named {
+        /// Addresses inside that both lists name.
+        agreed: Arc<[SocketAddr]>,
+    },
+}
+
+/// Why a host may not be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forbidden {
+    /// The tenant's `http_hosts` does not name it.
+    NotListed,
+    /// It is inside, and the operator's `[effects] inside_hosts` does not name it.
+    Inside,
+}
+
+/// One entry of the operator's `[effects] inside_hosts`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InsideHost {
+    /// The only tenant that may ask it; none: every tenant.
+    pub tenant: Option<String>,
+    /// The address.
+    pub address: SocketAddr,
+}
+
+impl InsideHost {
+    /// Reads `10.0.0.5:8080`, or `acme=10.0.0.5:8080` for one tenant.
+    pub fn parse(text: &str) -> Option<InsideHost> {
+        let (tenant, address) = match text.split_once('=') {
+            Some((tenant, address)) => (Some(tenant.to_string()), address),
+            None => (None, text),
+        };
+        let address: SocketAddr = address.parse().ok()?;
+        let named = tenant.as_ref().is_none_or(|tenant| !tenant.is_empty());
+        (named && address.port() != 0 && is_inside(address.ip()))
+            .then_some(InsideHost { tenant, address })
+    }
+
+    /// Whether a tenant may ask it.
+    pub fn is_open_to(&self, tenant: &str) -> bool {
+        self.tenant.as_deref().is_none_or(|only| only == tenant)
+    }
 }
 
 /// One entry of `http_hosts`.
@@ -61,7 +113,7 @@ pub enum Permission {
 pub enum Host {
     /// A host, at the usual ports or at one.
     Name(String, Option<u16>),
-    /// An address with a port, also one that is inside.
+    /// An address with a port; one that is inside must be opened by the operator too.
     Address(SocketAddr),
 }
 
@@ -84,14 +136,21 @@ impl Host {
         let numeric = name.rsplit('.').next().is_some_and(|last| last.parse::<u64>().is_ok());
         (good && !numeric).then(|| Host::Name(name.into(), port))
     }
+
+    /// The address, if it is one that is inside.
+    pub fn inside(&self) -> Option<SocketAddr> {
+        match self {
+            Host::Address(address) => is_inside(address.ip()).then_some(*address),
+            Host::Name(..) => None,
+        }
+    }
 }
 
 fn unbracketed(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-/// Whether an address is inside: of this machine, of a private network, of nobody in particular. No
-/// name may lead there.
+/// Whether an address is inside: of this machine, of a private network, of nobody in particular.
 pub fn is_inside(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_inside_v4(address),
@@ -171,21 +230,27 @@ mod tests {
 
     #[test]
     fn only_what_is_listed_may_be_asked_and_only_at_its_ports() {
-        let hosts = ["api.example.com", "crm.example.com:8443", "127.0.0.1:9000"];
-        let policy = HttpPolicy::new(hosts.into_iter(), BTreeMap::new());
-        let address = "127.0.0.1:9000".parse().unwrap();
+        let hosts = ["api.example.com", "crm.example.com:8443", "127.0.0.1:9000", "8.8.8.8:80"];
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let opened = [address("127.0.0.1:9000"), address("10.0.0.5:80")];
+        let policy = HttpPolicy::new(hosts.into_iter(), &opened, BTreeMap::new());
+        let named = Permission::Named { agreed: [address("127.0.0.1:9000")].into() };
+        let at = |text| Ok(Permission::Address(address(text)));
         for (host, port, expected) in [
-            ("api.example.com", 443, Some(Permission::Public)),
-            ("API.Example.com.", 80, Some(Permission::Public)),
-            ("api.example.com", 8080, None),
-            ("crm.example.com", 8443, Some(Permission::Public)),
-            ("crm.example.com", 443, None),
-            ("evil.api.example.com", 443, None),
-            ("127.0.0.1", 9000, Some(Permission::Address(address))),
-            ("127.0.0.1", 9001, None),
-            ("localhost", 9000, None),
-            ("127.1", 9000, None),
-            ("[::1]", 9000, None),
+            ("api.example.com", 443, Ok(named.clone())),
+            ("API.Example.com.", 80, Ok(named.clone())),
+            ("api.example.com", 8080, Err(Forbidden::NotListed)),
+            ("crm.example.com", 8443, Ok(named)),
+            ("crm.example.com", 443, Err(Forbidden::NotListed)),
+            ("evil.api.example.com", 443, Err(Forbidden::NotListed)),
+            ("127.0.0.1", 9000, at("127.0.0.1:9000")),
+            ("127.0.0.1", 9001, Err(Forbidden::NotListed)),
+            ("8.8.8.8", 80, at("8.8.8.8:80")),
+            ("localhost", 9000, Err(Forbidden::NotListed)),
+            ("127.1", 9000, Err(Forbidden::NotListed)),
+            ("[::1]", 9000, Err(Forbidden::NotListed)),
+            // The operator alone opens nothing either.
+            ("10.0.0.5", 80, Err(Forbidden::NotListed)),
         ] {
             assert_eq!(policy.permits(host, port), expected, "{host}:{port}");
         }
@@ -193,6 +258,32 @@ mod tests {
             ["", "a_b", "Example.com", "1.2.3.4", "127.1", "host:0", "host:x", "*.a.b", "http://a"]
         {
             assert_eq!(Host::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    /// A tenant's administrator wrote `127.0.0.1:8080` into `http_hosts`, and flows asked the node's
+    /// own API.
+    #[test]
+    fn what_is_inside_is_asked_only_if_the_operator_opens_it_to_this_tenant() {
+        let listed = "10.0.0.5:8080";
+        let permitted = |entries: &[&str]| {
+            let opened: Vec<_> = entries
+                .iter()
+                .map(|entry| InsideHost::parse(entry).unwrap())
+                .filter(|entry| entry.is_open_to("acme"))
+                .map(|entry| entry.address)
+                .collect();
+            HttpPolicy::new([listed].into_iter(), &opened, BTreeMap::new())
+                .permits("10.0.0.5", 8080)
+                .map(drop)
+        };
+        assert_eq!(permitted(&[]), Err(Forbidden::Inside));
+        assert_eq!(permitted(&["10.0.0.5:8081", "[::1]:8080"]), Err(Forbidden::Inside));
+        assert_eq!(permitted(&["other=10.0.0.5:8080"]), Err(Forbidden::Inside));
+        assert_eq!(permitted(&["acme=10.0.0.5:8080"]), Ok(()));
+        assert_eq!(permitted(&["10.0.0.5:8080"]), Ok(()));
+        for wrong in ["", "10.0.0.5", "10.0.0.5:0", "8.8.8.8:80", "=10.0.0.5:1", "crm:80", "*"] {
+            assert_eq!(InsideHost::parse(wrong), None, "{wrong}");
         }
     }
 }

@@ -4,7 +4,7 @@
 //! tries, the largest answer, what may be tried again. Does not own: whom a tenant's flows may ask
 //! ([`super::allow`]), what follows from an answer (the flow).
 
-use super::allow::{HttpPolicy, Permission, is_inside};
+use super::allow::{Forbidden, HttpPolicy, Permission, is_inside};
 use hotline_ivr::read::HEADERS_OF_CONNECTION;
 use hotline_ivr::run::io::HttpRequest;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -12,10 +12,12 @@ use hyper::body::Bytes;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value as Json;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -36,7 +38,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(2);
 /// What a request may be under way with: one of the node's and one of the tenant's.
 pub(super) type Turns = Arc<[OwnedSemaphorePermit; 2]>;
 
-/// What makes TLS connections.
+/// What makes TLS connections; cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     tls: TlsConnector,
@@ -71,25 +73,33 @@ struct Checked {
 }
 
 impl Client {
-    /// A client that trusts the certificates the machine trusts.
-    pub fn new() -> Client {
+    /// A client that trusts the authorities that the machine trusts, and those of a file.
+    ///
+    /// # Errors
+    /// One line: the file cannot be used.
+    pub fn new(ca_file: Option<&Path>) -> Result<Client, String> {
         let native = rustls_native_certs::load_native_certs();
         for error in &native.errors {
             tracing::warn!(%error, "a trusted certificate of this machine cannot be read");
         }
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(native.certs);
+        if let Some(file) = ca_file {
+            for certificate in authorities(file)? {
+                roots.add(certificate).map_err(|error| unusable(file, &error))?;
+            }
+        }
         Client::trusting(roots)
     }
 
     /// A client that trusts these.
-    pub(super) fn trusting(roots: RootCertStore) -> Client {
+    pub(super) fn trusting(roots: RootCertStore) -> Result<Client, String> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let versions = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(rustls::DEFAULT_VERSIONS)
-            .expect("the provider knows the default versions");
+            .map_err(|error| format!("HTTPS of flows: {error}"))?;
         let config = versions.with_root_certificates(roots).with_no_client_auth();
-        Client { tls: TlsConnector::from(Arc::new(config)) }
+        Ok(Client { tls: TlsConnector::from(Arc::new(config)) })
     }
 
     /// Asks, within the time for all tries together, and gives the answer's JSON. The turns are
@@ -149,6 +159,21 @@ impl Client {
     }
 }
 
+/// The certificates of a PEM file; at least one.
+fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let found = read.map_err(|error| unusable(file, &error))?;
+    if found.is_empty() {
+        return Err(unusable(file, &"no certificate in it"));
+    }
+    Ok(found)
+}
+
+fn unusable(file: &Path, why: &dyn std::fmt::Display) -> String {
+    let file = file.display().to_string();
+    format!("[effects]: ca_file = {file:?}; allowed a file of certificates in PEM, or \"\": {why}")
+}
+
 /// RFC 9110 §9.2.2: only what has the same effect twice may be tried twice.
 fn is_idempotent(method: &Method) -> bool {
     [Method::GET, Method::PUT, Method::DELETE].contains(method)
@@ -175,8 +200,13 @@ fn check(policy: &HttpPolicy, request: &HttpRequest) -> Result<Checked, String> 
     }
     let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
     let host = authority.host().to_ascii_lowercase();
-    let permission = policy.permits(&host, port).ok_or_else(|| {
-        format!("{host}:{port} is not in the tenant's http_hosts, so flows may not ask it")
+    let permission = policy.permits(&host, port).map_err(|why| match why {
+        Forbidden::NotListed => {
+            format!("{host}:{port} is not in the tenant's http_hosts, so flows may not ask it")
+        }
+        Forbidden::Inside => format!(
+            "{host}:{port} is inside and not in the node's [effects] inside_hosts, so flows may not ask it"
+        ),
     })?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_string();
     let is_local = matches!(permission, Permission::Address(address) if address.ip().is_loopback());
@@ -237,14 +267,14 @@ fn with_secrets(policy: &HttpPolicy, text: &str) -> Result<String, String> {
 /// Connects to an address that was checked: the same one, so that a name that changes meanwhile
 /// leads nowhere else.
 async fn connect(request: &Checked, attempt: Duration, turns: &Turns) -> Result<TcpStream, Failed> {
-    let addresses: Vec<SocketAddr> = match request.permission {
-        Permission::Address(address) => vec![address],
-        Permission::Public => {
+    let addresses: Vec<SocketAddr> = match &request.permission {
+        Permission::Address(address) => vec![*address],
+        Permission::Named { agreed } => {
             let found = look_up(request.host.clone(), request.port, Arc::clone(turns)).await;
             let found =
                 found.ok_or_else(|| perhaps(format!("{} cannot be resolved", request.host)))?;
-            let outside = found.into_iter().filter(|address| !is_inside(address.ip()));
-            outside.take(ADDRESSES_MAX).collect()
+            let open = |address: &SocketAddr| !is_inside(address.ip()) || agreed.contains(address);
+            found.into_iter().filter(open).take(ADDRESSES_MAX).collect()
         }
     };
     if addresses.is_empty() {

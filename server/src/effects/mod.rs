@@ -13,7 +13,8 @@ mod pins;
 #[cfg(test)]
 mod tests;
 
-pub use allow::{HttpPolicy, Policies};
+pub use allow::HttpPolicy;
+pub use http::Client;
 
 use hotline_base::Partition;
 use hotline_engine::effect::{Effect, EffectDone, EffectId};
@@ -27,6 +28,15 @@ use tokio::sync::{Semaphore, watch};
 pub const REQUESTS_MAX: usize = 512;
 const REQUESTS_OF_TENANT_MAX: usize = 128;
 
+/// What the flows of every tenant may do.
+#[derive(Clone)]
+pub struct Policies {
+    /// By tenant.
+    pub tenants: BTreeMap<Partition, HttpPolicy>,
+    /// What makes their connections, and knows whose certificates are trusted.
+    pub client: Client,
+}
+
 /// Takes what became of an effect back to its engine.
 pub type Answer = Arc<dyn Fn(EffectId, EffectDone) + Send + Sync>;
 
@@ -34,7 +44,6 @@ pub type Answer = Arc<dyn Fn(EffectId, EffectDone) + Send + Sync>;
 #[derive(Clone)]
 pub struct Performer {
     runtime: tokio::runtime::Handle,
-    client: http::Client,
     policies: watch::Receiver<Arc<Policies>>,
     all: Arc<Semaphore>,
     tenants: Arc<Mutex<BTreeMap<Partition, Arc<Semaphore>>>>,
@@ -52,18 +61,8 @@ impl Performer {
         policies: watch::Receiver<Arc<Policies>>,
         answer: Answer,
     ) -> std::io::Result<Performer> {
-        Performer::with_client(runtime, policies, answer, http::Client::new())
-    }
-
-    fn with_client(
-        runtime: tokio::runtime::Handle,
-        policies: watch::Receiver<Arc<Policies>>,
-        answer: Answer,
-        client: http::Client,
-    ) -> std::io::Result<Performer> {
         Ok(Performer {
             runtime,
-            client,
             policies,
             all: Arc::new(Semaphore::new(REQUESTS_MAX)),
             tenants: Arc::default(),
@@ -77,8 +76,11 @@ impl Performer {
     pub fn perform(&self, id: EffectId, partition: Partition, effect: Effect, within: Duration) {
         match effect {
             Effect::VerifyPin { hash, pin } => {
-                if !self.pins.verify(id, hash, pin) {
-                    tracing::warn!("too many PINs are being compared: one is given up");
+                if !self.pins.verify(id, partition, hash, pin) {
+                    tracing::warn!(
+                        partition = partition.0,
+                        "too many PINs are being compared: one is given up"
+                    );
                     self.failed(id, "too many PINs are being compared");
                 }
             }
@@ -101,10 +103,10 @@ impl Performer {
                 self.runtime.spawn(async move {
                     let turns = Arc::new([one, other]);
                     let policies = Arc::clone(&performer.policies.borrow());
-                    let done = match policies.get(&partition) {
+                    let done = match policies.tenants.get(&partition) {
                         Some(policy) => {
-                            performer.client.ask(policy, &request, within, &turns).await
-                        },
+                            policies.client.ask(policy, &request, within, &turns).await
+                        }
                         None => Err("there is no such tenant any more".into()),
                     };
                     let done = match done {

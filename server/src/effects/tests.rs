@@ -1,6 +1,5 @@
 //! Flows' requests against a small web server that behaves as bad as services do, and PINs.
 
-use super::http::Client;
 use super::*;
 use hotline_base::Redacted;
 use hotline_ivr::run::io::HttpRequest;
@@ -65,7 +64,7 @@ impl Service {
     fn policy(&self) -> HttpPolicy {
         let secrets = [("crm".to_string(), Redacted::new("hush-4711".to_string()))];
         let host = self.address.to_string();
-        HttpPolicy::new([host.as_str()].into_iter(), secrets.into())
+        HttpPolicy::new([host.as_str()].into_iter(), &[self.address], secrets.into())
     }
 
     /// How often it was asked, once its list is through.
@@ -110,7 +109,7 @@ fn ask(
     request: &HttpRequest,
     within_ms: u64,
 ) -> Result<serde_json::Value, String> {
-    let client = Client::trusting(RootCertStore::empty());
+    let client = Client::trusting(RootCertStore::empty()).unwrap();
     runtime().block_on(client.ask(policy, request, Duration::from_millis(within_ms), &turns()))
 }
 
@@ -189,13 +188,53 @@ fn the_deadline_is_over_all_tries_together() {
     assert!(begun.elapsed() < Duration::from_secs(3));
 }
 
+/// A service inside is asked by its name once both lists name the address.
+#[test]
+fn a_name_leads_inside_only_where_both_lists_name_the_address() {
+    let service = Service::new(vec![answer("200 OK", "", "1")]);
+    let address = service.address.to_string();
+    let name = format!("localhost:{}", service.address.port());
+    let get = request("GET", &format!("http://{name}/"), 0);
+    let policy = |hosts: &[&str], opened: &[SocketAddr]| {
+        HttpPolicy::new(hosts.iter().copied(), opened, BTreeMap::new())
+    };
+    for refusing in [
+        policy(&[&name], &[service.address]),
+        policy(&[&name, &address], &[]),
+        policy(&[&name, &address], &["127.0.0.1:1".parse().unwrap()]),
+    ] {
+        let why = ask(&refusing, &get, 5_000).unwrap_err();
+        assert!(why.contains("leads to an address that flows may not ask"), "{why}");
+    }
+    let agreed = policy(&[&name, &address], &[service.address]);
+    assert_eq!(ask(&agreed, &get, 5_000), Ok(json!(1)));
+}
+
+#[test]
+fn a_file_of_authorities_that_cannot_be_used_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ca.pem");
+    for (text, expected) in [
+        (None, "No such file"),
+        (Some("nonsense"), "no certificate in it"),
+        (Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), "certificate"),
+    ] {
+        if let Some(text) = text {
+            std::fs::write(&file, text).unwrap();
+        }
+        let why = Client::new(Some(&file)).map(drop).unwrap_err();
+        let begin = format!("[effects]: ca_file = {:?}; allowed ", file.display().to_string());
+        assert!(why.starts_with(&begin) && why.contains(expected), "{why}");
+    }
+}
+
 /// A name in the list that leads inside, as a name server under somebody else's control may say.
 #[test]
 fn what_is_not_listed_or_leads_inside_is_not_asked() {
     let service = Service::new(vec![answer("200 OK", "", "1")]);
     let port = service.address.port();
     let listed = format!("localhost:{port}");
-    let policy = HttpPolicy::new([listed.as_str()].into_iter(), BTreeMap::new());
+    let policy = HttpPolicy::new([listed.as_str()].into_iter(), &[], BTreeMap::new());
     for (url, expected) in [
         (
             format!("http://localhost:{port}/"),
@@ -235,7 +274,8 @@ fn a_secret_is_not_sent_in_the_clear_beyond_this_machine() {
         [("crm".to_string(), Redacted::new("hush-4711".to_string()))].into();
     let port = service.address.port();
     let (name, other) = (format!("localhost:{port}"), "10.0.0.1:80");
-    let policy = HttpPolicy::new([name.as_str(), other].into_iter(), secrets);
+    let policy =
+        HttpPolicy::new([name.as_str(), other].into_iter(), &[other.parse().unwrap()], secrets);
     for host in [name.as_str(), other] {
         let mut get = request("GET", &format!("http://{host}/"), 0);
         get.headers = vec![("X-Key".into(), Redacted::new("{secret:crm}".into()))];
@@ -275,21 +315,26 @@ fn a_service_is_asked_over_tls_only_with_a_certificate_that_is_trusted_and_its_o
             }
         });
         let host = address.to_string();
-        let policy = HttpPolicy::new([host.as_str()].into_iter(), BTreeMap::new());
+        let policy = HttpPolicy::new([host.as_str()].into_iter(), &[address], BTreeMap::new());
         let get = request("GET", &format!("https://{address}/"), 3);
         let within = Duration::from_secs(5);
         let mut roots = RootCertStore::empty();
         roots.add(der).unwrap();
-        let trusting = Client::trusting(roots);
+        let trusting = Client::trusting(roots).unwrap();
         assert_eq!(trusting.ask(&policy, &get, within, &turns()).await, Ok(json!(1)));
-        let stranger = Client::trusting(RootCertStore::empty());
+        let stranger = Client::trusting(RootCertStore::empty()).unwrap();
         let why = stranger.ask(&policy, &get, within, &turns()).await.unwrap_err();
         assert!(why.starts_with("127.0.0.1: TLS: "), "{why}");
         // Not its own name: the certificate is for the address.
         let name = format!("localhost:{}", address.port());
-        let policy = HttpPolicy::new([name.as_str()].into_iter(), BTreeMap::new());
+        let policy = HttpPolicy::new(
+            [name.as_str(), host.as_str()].into_iter(),
+            &[address],
+            BTreeMap::new(),
+        );
         let get = request("GET", &format!("https://{name}/"), 0);
-        assert!(trusting.ask(&policy, &get, within, &turns()).await.is_err());
+        let why = trusting.ask(&policy, &get, within, &turns()).await.unwrap_err();
+        assert!(why.starts_with("localhost: TLS: "), "{why}");
     });
 }
 
@@ -298,11 +343,11 @@ fn performer(
 ) -> (Performer, mpsc::Receiver<(EffectId, EffectDone)>) {
     let (sender, done) = mpsc::channel();
     let answer = move |id, done| drop(sender.send((id, done)));
-    let policies = watch::Sender::new(Arc::new(Policies::new()));
-    let client = Client::trusting(RootCertStore::empty());
+    let client = Client::trusting(RootCertStore::empty()).unwrap();
+    let policies = Policies { tenants: BTreeMap::new(), client };
+    let policies = watch::Sender::new(Arc::new(policies));
     let handle = runtime.handle().clone();
-    let performer =
-        Performer::with_client(handle, policies.subscribe(), Arc::new(answer), client).unwrap();
+    let performer = Performer::start(handle, policies.subscribe(), Arc::new(answer)).unwrap();
     (performer, done)
 }
 
@@ -322,12 +367,19 @@ fn pins_are_compared_and_when_too_many_wait_the_next_fails_at_once() {
         performer.perform(EffectId(id), Partition(1), verify(hash, pin), within);
         assert_eq!(done.recv(), Ok((EffectId(id), EffectDone::Pin(expected))));
     }
-    for id in 0..200 {
+    // One tenant asks for more than may wait: another's are still compared, and soon.
+    for id in 0..100 {
         performer.perform(EffectId(id), Partition(1), verify("", "1"), within);
     }
-    let answers: Vec<_> = done.iter().take(200).map(|(_, done)| done).collect();
-    let failed = answers.iter().filter(|done| matches!(done, EffectDone::Failed(_))).count();
-    assert!((1..=150).contains(&failed), "{failed} of 200 were given up");
+    performer.perform(EffectId(1_000), Partition(2), verify(&hash, "20394857"), within);
+    let answers: Vec<_> = done.iter().take(101).collect();
+    let failed = answers.iter().filter(|(_, done)| matches!(done, EffectDone::Failed(_))).count();
+    assert!((1..=100 - pins::WAITING_OF_TENANT_MAX).contains(&failed), "{failed} were given up");
+    let compared: Vec<_> =
+        answers.iter().filter(|(_, done)| matches!(done, EffectDone::Pin(_))).collect();
+    let other = compared.iter().position(|(id, _)| *id == EffectId(1_000)).unwrap();
+    assert_eq!(compared[other].1, EffectDone::Pin(true));
+    assert!(other + 10 < compared.len(), "{other} of {} were before it", compared.len());
     drop(performer);
     assert!(done.recv().is_err(), "its threads have ended");
 }

@@ -10,6 +10,7 @@ use super::scope::{Scope, stamp, zone_of};
 use crate::centres::Centres;
 use crate::centres::flows::{FlowRefusal, Tag};
 use crate::config::fault::Fault;
+use crate::store::flows::VERSIONS_MAX;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -109,7 +110,7 @@ pub async fn put(
 ) -> Result<Response, Problem> {
     let partition = api.tenant(scope.tenant.as_deref())?;
     if body.len() > DOCUMENT_BYTES_MAX {
-        let text = "the body: a flow has at most 1 MiB".to_string();
+        let text = format!("the body has {} bytes; allowed {DOCUMENT_BYTES_MAX}", body.len());
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text));
     }
     let document: JsonValue = serde_json::from_slice(&body).map_err(|error| {
@@ -202,7 +203,8 @@ where
         let changed = runtime.block_on(change(&mut centres, &name));
         // What is committed is put into force, whatever came after it.
         if changed.is_ok() || centres.version() != before {
-            let snapshot = centres.snapshot().map_err(|error| Problem::internal(&error))?;
+            let snapshot = centres.snapshot_of_flows(partition);
+            let snapshot = snapshot.map_err(|error| Problem::internal(&error))?;
             api.node.reconfigure(&snapshot);
         }
         let body = changed?;
@@ -244,7 +246,9 @@ async fn document_of(
     match found.map_err(|error| Problem::internal(&error))? {
         Some(found) => Ok((found.document, found.at, found.by)),
         None => {
-            let text = format!("flow {name:?}: there is no version {version}");
+            let text = format!(
+                "flow {name:?}: there is no version {version}; the last {VERSIONS_MAX} are kept"
+            );
             Err(FlowRefusal::NotFound(text).into())
         }
     }

@@ -9,6 +9,7 @@ use super::query::Query;
 use super::scope::Scope;
 use crate::centres::Centres;
 use crate::centres::sound_files::NotTaken;
+use crate::config::Faults;
 use crate::prompts::place::{BadName, Place};
 use axum::Json;
 use axum::body::Body;
@@ -127,6 +128,11 @@ async fn delete(
 ) -> Result<StatusCode, Problem> {
     let (place, partition) = (place?, api.tenant(scope.tenant.as_deref())?);
     let done = change(&api, partition, move |centres| {
+        let needed = centres.flows_that_need(partition, &place);
+        if !needed.is_empty() {
+            let text = format!("{place} is in use:\n{}", Faults(needed));
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "in_use", text));
+        }
         let removed = centres.remove_sound(partition, &place);
         let removed = removed.map_err(|error| Problem::internal(&error))?;
         if removed { Ok(()) } else { Err(not_found(&place)) }

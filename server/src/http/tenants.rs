@@ -154,13 +154,15 @@ pub async fn apply(
     let body: ApplyBody = serde_json::from_slice(&body).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, "invalid_body", format!("the body: {error}"))
     })?;
-    let refused = |error: ApplyError| match error {
+    let invalid =
+        |text: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_centre", text);
+    let refused = move |error: ApplyError| match error {
+        ApplyError::Wrong(text) => invalid(text),
         ApplyError::Refused(text) => Problem::new(StatusCode::CONFLICT, "apply_refused", text),
         ApplyError::Failed(text) => Problem::internal(&text),
     };
-    let loaded = centre::from_node(&Tree::from_json(&body.centre), "", None).map_err(|faults| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_centre", faults.to_string())
-    })?;
+    let loaded = centre::from_node(&Tree::from_json(&body.centre), "", None)
+        .map_err(|faults| invalid(faults.to_string()))?;
     let asked = Asked { dry_run: query.dry_run, prune: query.prune };
     let runtime = tokio::runtime::Handle::current();
     // Prompts are read and copied: not on a thread that others wait for. It goes on to its end

@@ -147,7 +147,13 @@ mod tests {
         let torn = wav(dir.path(), 4, 16_000);
         fs::File::options().write(true).open(torn).unwrap().set_len(10_000).unwrap();
         let mut open = OpenCalls::default();
-        open.begun.extend([begun(1, 2_000), begun(2, 2_001), begun(3, 0), begun(4, 0), begun(5, 0)]);
+        open.begun.extend([
+            begun(1, 2_000),
+            begun(2, 2_001),
+            begun(3, 0),
+            begun(4, 0),
+            begun(5, 0),
+        ]);
         open.last_sign = Some(Wall::from_s(400));
         let events = adopted(dir.path(), &open, now);
         let kind = EventKind::MessageLeft {
