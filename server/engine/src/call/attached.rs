@@ -10,9 +10,15 @@ use std::fmt::Write;
 const OCTETS_MAX: usize = 512;
 
 /// The header's value: a JSON object of text, in hexadecimal (RFC 7433 §4.1). None without data.
-pub(crate) fn user_to_user(data: &BTreeMap<String, String>) -> Option<String> {
+/// What contains a number that is `hidden` from the agent is left out.
+pub(crate) fn user_to_user(
+    data: &BTreeMap<String, String>,
+    hidden: Option<&str>,
+) -> Option<String> {
+    let hidden = hidden.map(|number| number.trim_start_matches('+'));
+    let shows = |value: &str| !hidden.is_some_and(|number| value.contains(number));
     let mut json = String::from("{");
-    for (key, value) in data {
+    for (key, value) in data.iter().filter(|(_, value)| shows(value)) {
         let pair = |text: &str| serde_json::Value::from(text).to_string();
         let entry = format!("{}:{}", pair(key), pair(value));
         if json.len() + entry.len() + 2 <= OCTETS_MAX {
@@ -41,11 +47,13 @@ mod tests {
     #[test]
     fn data_is_an_object_in_hexadecimal_and_what_is_too_long_is_left_out() {
         let mut data = BTreeMap::new();
-        assert_eq!(user_to_user(&data), None);
+        assert_eq!(user_to_user(&data, None), None);
         data.insert("menu".to_owned(), "a\"é".to_owned());
-        let value = user_to_user(&data).unwrap();
+        let value = user_to_user(&data, None).unwrap();
         assert_eq!(value, "7b226d656e75223a22615c22c3a9227d;encoding=hex");
         data.insert("long".to_owned(), "x".repeat(600));
-        assert_eq!(user_to_user(&data).unwrap(), value);
+        assert_eq!(user_to_user(&data, None).unwrap(), value);
+        data.insert("from".to_owned(), "tel:+15550001".to_owned());
+        assert_eq!(user_to_user(&data, Some("+15550001")).unwrap(), value);
     }
 }

@@ -180,6 +180,7 @@ impl Call {
     ) -> Presented {
         let settings = queue.and_then(|queue| step.cx.routing.queue_settings(queue));
         let set = step.cx.config.number_shown_to_agent(employee_id).filter(|_| !self.is_inner());
+        let hides = set.is_some();
         let number = set.map(str::to_owned).or_else(|| self.presented.clone());
         let caller = number.as_deref().unwrap_or("Anonymous");
         let display = match settings {
@@ -188,7 +189,9 @@ impl Call {
             }
             None => caller.to_owned(),
         };
-        let data = user_to_user(&self.record.data);
+        // A flow may have attached the number that this agent is not to see.
+        let hidden = if hides { self.presented.as_deref() } else { None };
+        let data = user_to_user(&self.record.data, hidden);
         Presented { display, number, data }
     }
 
