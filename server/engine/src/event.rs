@@ -19,6 +19,39 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+/// How an encoded [`Event`] begins: enough to pass over those of kinds that nobody asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct EventHead {
+    /// When, by the wall clock.
+    pub at: Wall,
+    /// Whose.
+    pub partition: Partition,
+    /// The number of its [`EventKind`], from 0.
+    pub kind: u32,
+}
+
+/// Numbers of [`EventKind`]s, as the journal's encoding has them.
+pub mod kind {
+    /// [`EventKind::Queued`](super::EventKind::Queued).
+    pub const QUEUED: u32 = 1;
+    /// [`EventKind::Offered`](super::EventKind::Offered).
+    pub const OFFERED: u32 = 2;
+    /// [`EventKind::OfferEnded`](super::EventKind::OfferEnded).
+    pub const OFFER_ENDED: u32 = 3;
+    /// [`EventKind::Answered`](super::EventKind::Answered).
+    pub const ANSWERED: u32 = 4;
+    /// [`EventKind::Connected`](super::EventKind::Connected).
+    pub const CONNECTED: u32 = 5;
+    /// [`EventKind::Checkpoint`](super::EventKind::Checkpoint).
+    pub const CHECKPOINT: u32 = 6;
+    /// [`EventKind::Message`](super::EventKind::Message).
+    pub const MESSAGE: u32 = 11;
+    /// [`EventKind::Decision`](super::EventKind::Decision).
+    pub const DECISION: u32 = 12;
+    /// [`EventKind::FlowStep`](super::EventKind::FlowStep).
+    pub const FLOW_STEP: u32 = 13;
+}
+
 /// What happened. New kinds are added at the end: the journal's encoding numbers them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum EventKind {

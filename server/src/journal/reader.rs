@@ -6,12 +6,16 @@
 use super::frame::{self, Found};
 use super::segment::{self, Header, HeaderError, Segment};
 use hotline_engine::Event;
+use hotline_engine::event::EventHead;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 const CHUNK: usize = 256 * 1024;
+/// Events passed over in one batch before it is given up as it is.
+const PASSED_MAX: usize = 50_000;
 
 /// One event of the journal.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,9 +39,11 @@ pub struct Reader {
 struct Current {
     file: File,
     first: u64,
-    /// Bytes of the file that are not consumed yet, and where the first of them stands.
+    /// Bytes of the file up to `filled`, of which the first are consumed, and where the first of
+    /// them stands. What follows is room for more.
     buffer: Vec<u8>,
     consumed: usize,
+    filled: usize,
     at: u64,
 }
 
@@ -63,11 +69,35 @@ impl Reader {
     /// # Errors
     /// A file cannot be read.
     pub fn batch(&mut self, limit: u64, count: usize) -> io::Result<Vec<Entry>> {
+        self.batch_of(limit, count, |_| true)
+    }
+
+    /// As [`Reader::batch`], but only events of wanted kinds, by their numbers; the others are
+    /// passed over without being decoded, so that [`Reader::position`] may move on though nothing
+    /// is given.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn batch_of(
+        &mut self,
+        limit: u64,
+        count: usize,
+        wanted: impl Fn(u32) -> bool,
+    ) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        while entries.len() < count && self.next < limit {
-            match self.read()? {
-                Some(entry) => entries.push(entry),
-                None => break,
+        let mut passed = 0;
+        while entries.len() < count && passed < PASSED_MAX && self.next < limit {
+            let Some((sequence, place)) = self.next_frame()? else { break };
+            let payload = self.payload(place);
+            // What has no head is damaged, and said to be so by decoding it.
+            let head = postcard::take_from_bytes::<EventHead>(payload);
+            if head.is_ok_and(|(head, _)| !wanted(head.kind)) {
+                passed += 1;
+                continue;
+            }
+            match postcard::from_bytes(payload) {
+                Ok(event) => entries.push(Entry { sequence, event }),
+                Err(error) => self.unreadable(sequence, &error),
             }
         }
         Ok(entries)
@@ -78,23 +108,29 @@ impl Reader {
     /// # Errors
     /// A file cannot be read.
     pub fn read(&mut self) -> io::Result<Option<Entry>> {
-        while let Some((sequence, payload)) = self.read_payload()? {
-            match postcard::from_bytes(&payload) {
+        while let Some((sequence, place)) = self.next_frame()? {
+            match postcard::from_bytes(self.payload(place)) {
                 Ok(event) => return Ok(Some(Entry { sequence, event })),
-                Err(error) => {
-                    self.lost += 1;
-                    tracing::error!(sequence, %error, "an event of the journal cannot be read");
-                }
+                Err(error) => self.unreadable(sequence, &error),
             }
         }
         Ok(None)
     }
 
-    /// As [`Reader::read`], without decoding.
-    ///
-    /// # Errors
-    /// A file cannot be read.
-    pub(super) fn read_payload(&mut self) -> io::Result<Option<(u64, Vec<u8>)>> {
+    fn unreadable(&mut self, sequence: u64, error: &postcard::Error) {
+        self.lost += 1;
+        tracing::error!(sequence, %error, "an event of the journal cannot be read");
+    }
+
+    /// The payload of a frame that was just found.
+    fn payload(&self, place: Range<usize>) -> &[u8] {
+        let current = self.current.as_ref();
+        current.and_then(|current| current.buffer.get(place)).unwrap_or_default()
+    }
+
+    /// The next frame: its sequence number, and where its payload stands in the buffer until the
+    /// next one is asked for.
+    fn next_frame(&mut self) -> io::Result<Option<(u64, Range<usize>)>> {
         loop {
             if self.current.is_none() && !self.open_segment()? {
                 return Ok(None);
@@ -102,11 +138,12 @@ impl Reader {
             let Some(current) = &mut self.current else { return Ok(None) };
             let incomplete = match frame::read(current.rest()) {
                 Found::Frame { sequence, payload, length } => {
-                    let wanted = (sequence >= self.next).then(|| payload.to_vec());
-                    current.consumed += length;
-                    if let Some(payload) = wanted {
+                    let end = current.consumed + length;
+                    let place = end - payload.len()..end;
+                    current.consumed = end;
+                    if sequence >= self.next {
                         self.next = sequence + 1;
-                        return Ok(Some((sequence, payload)));
+                        return Ok(Some((sequence, place)));
                     }
                     continue;
                 }
@@ -187,7 +224,7 @@ impl Current {
         match Header::read(&mut file) {
             Ok((_, at)) => {
                 let first = segment.first;
-                Ok(Some(Current { file, first, buffer: Vec::new(), consumed: 0, at }))
+                Ok(Some(Current { file, first, buffer: Vec::new(), consumed: 0, filled: 0, at }))
             }
             Err(HeaderError::Io(error)) => Err(error),
             Err(error) => {
@@ -198,27 +235,29 @@ impl Current {
     }
 
     fn rest(&self) -> &[u8] {
-        self.buffer.get(self.consumed..).unwrap_or_default()
+        self.buffer.get(self.consumed..self.filled).unwrap_or_default()
     }
 
     /// Reads some more of the file; `false` at its end.
     fn fill(&mut self) -> io::Result<bool> {
-        self.buffer.drain(..self.consumed);
+        self.buffer.copy_within(self.consumed..self.filled, 0);
         self.at += self.consumed as u64;
+        self.filled -= self.consumed;
         self.consumed = 0;
-        let length = self.buffer.len();
-        self.buffer.resize(length + CHUNK, 0);
-        let read = self.file.read_at(&mut self.buffer[length..], self.at + length as u64);
-        self.buffer.truncate(length + *read.as_ref().unwrap_or(&0));
-        Ok(read? > 0)
+        if self.buffer.len() < self.filled + CHUNK {
+            self.buffer.resize(self.filled + CHUNK, 0);
+        }
+        let room = &mut self.buffer[self.filled..];
+        let read = self.file.read_at(room, self.at + self.filled as u64)?;
+        self.filled += read;
+        Ok(read > 0)
     }
 
     /// Forgets what was read and not consumed; says how much it was.
     fn forget(&mut self) -> usize {
         let unread = self.rest().len();
         self.at += self.consumed as u64;
-        self.consumed = 0;
-        self.buffer.clear();
+        (self.consumed, self.filled) = (0, 0);
         unread
     }
 }

@@ -409,3 +409,39 @@ fn a_segment_that_cannot_be_begun_is_tried_again_after_a_pause() {
     assert_eq!(segment::list(dir.path()).unwrap().len(), 1);
     assert_eq!(read_all(&journal).len(), 20);
 }
+
+/// The projector passes over most events by the number of their kind: a number that is not the
+/// encoding's would lose records.
+#[test]
+fn events_of_other_kinds_are_passed_over_by_the_number_the_encoding_gives_them() {
+    use hotline_engine::event::{EventHead, kind};
+    let (call, agent) = (call(1), String::from("1001"));
+    let numbered = [
+        (0, arrived(1).kind),
+        (kind::QUEUED, EventKind::Queued { call, queue: "support".into(), position: 1 }),
+        (kind::OFFERED, EventKind::Offered { call, agent: agent.clone() }),
+        (
+            kind::OFFER_ENDED,
+            EventKind::OfferEnded { call, agent: agent.clone(), outcome: "gone".into() },
+        ),
+        (kind::ANSWERED, EventKind::Answered { call, agent }),
+        (kind::CONNECTED, EventKind::Connected { call }),
+        (7, released(1).kind),
+        (kind::FLOW_STEP, EventKind::FlowStep { call, flow: "f".into(), node: "n".into() }),
+    ];
+    for (number, kind) in numbered {
+        let bytes = postcard::to_stdvec(&event(9, kind)).unwrap();
+        let (head, _) = postcard::take_from_bytes::<EventHead>(&bytes).unwrap();
+        let expected = EventHead { at: Wall::from_s(9), partition: Partition(1), kind: number };
+        assert_eq!(head, expected);
+    }
+
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = open(dir.path());
+    append(&journal, &[arrived(1), connected(1), released(1), connected(2)]);
+    let mut reader = journal.reader(1);
+    let seen = reader.batch_of(u64::MAX, 10, |number| number != kind::CONNECTED).unwrap();
+    assert_eq!(sequences(&seen), [1, 3]);
+    assert_eq!(reader.position(), 5, "what was passed over is not read again");
+    assert_eq!(reader.lost(), 0);
+}

@@ -154,7 +154,7 @@ pub(crate) fn start(
         media,
         recovered.journal,
         tcp.clone(),
-        recovered.projector.done(),
+        recovered.projector.progress(),
         policies,
     ));
     wait_for_ports(&node);

@@ -8,6 +8,7 @@ use crate::journal::{Entry, Journal};
 use crate::media::MediaWorkers;
 use crate::net::tcp::Tcp;
 use crate::runtime::{EngineMetrics, Engines, Mail, Order, metrics};
+use crate::serve::projector::Progress;
 use hotline_base::{Partition, Wall};
 use hotline_engine::CallId;
 use hotline_engine::event::{Event, EventKind};
@@ -39,7 +40,7 @@ pub(crate) struct RunningNode {
     pub(super) media: MediaWorkers,
     pub(super) journal: Journal,
     tcp: Tcp,
-    projected: watch::Receiver<u64>,
+    projected: Progress,
     policies: watch::Sender<Arc<Policies>>,
     pub(super) draining: AtomicBool,
 }
@@ -51,7 +52,7 @@ impl RunningNode {
         media: MediaWorkers,
         journal: Journal,
         tcp: Tcp,
-        projected: watch::Receiver<u64>,
+        projected: Progress,
         policies: watch::Sender<Arc<Policies>>,
     ) -> RunningNode {
         let draining = AtomicBool::new(false);
@@ -124,7 +125,7 @@ impl Node for RunningNode {
             (
                 "hotline_projection_behind",
                 "gauge",
-                journal.next.saturating_sub(*self.projected.borrow()),
+                journal.next.saturating_sub(self.projected.position()),
             ),
             ("hotline_sip_connections", "gauge", self.tcp.open() as u64),
             ("hotline_sip_connections_refused_total", "counter", self.tcp.refused()),
@@ -216,9 +217,8 @@ impl Node for RunningNode {
 
     fn projected(&self) -> Answer<()> {
         let wanted = *self.journal.published().borrow();
-        let mut projected = self.projected.clone();
+        let reached = self.projected.clone().reaches(wanted);
         Box::pin(async move {
-            let reached = projected.wait_for(|position| *position >= wanted);
             // A database that stands still answers with what it has.
             let _late = tokio::time::timeout(PROJECTION_TIME_MAX, reached).await;
         })

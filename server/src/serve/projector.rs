@@ -12,12 +12,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// Events of one transaction.
 const EVENTS_PER_BATCH: usize = 2_000;
-/// Between transactions, so that those of a busy second are few.
-const REST: Duration = Duration::from_millis(10);
+/// Between transactions, so that those of a busy second are few: each costs wake-ups of two threads
+/// and writes whole pages, however little is new. A reader who waits ends it.
+const REST: Duration = Duration::from_millis(100);
 /// Longest without looking: refreshed bindings are written this often.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 /// Before a refused transaction is tried again.
@@ -29,7 +30,7 @@ const TRIES_AT_STOP: u32 = 6;
 pub(super) struct Projector {
     done: watch::Receiver<u64>,
     stop: Arc<AtomicBool>,
-    wake: Arc<tokio::sync::Notify>,
+    wake: Arc<Notify>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -42,7 +43,30 @@ struct Work {
     reader: Reader,
     done: watch::Sender<u64>,
     stop: Arc<AtomicBool>,
-    wake: Arc<tokio::sync::Notify>,
+    wake: Arc<Notify>,
+}
+
+/// Waits for the store to have what the journal has; copies share it.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    done: watch::Receiver<u64>,
+    wake: Arc<Notify>,
+}
+
+impl Progress {
+    /// The sequence number up to which everything is in the store.
+    pub(super) fn position(&self) -> u64 {
+        *self.done.borrow()
+    }
+
+    /// Until everything below `wanted` is in the store, or the projector is gone. It does not rest
+    /// before it looks.
+    pub(super) async fn reaches(mut self, wanted: u64) {
+        if self.position() < wanted {
+            self.wake.notify_one();
+        }
+        let _gone = self.done.wait_for(|position| *position >= wanted).await;
+    }
 }
 
 /// What came of a batch.
@@ -67,7 +91,7 @@ impl Projector {
         let projection = Projection::new(progress.0, progress.1);
         let reader = journal.reader(projection.position());
         let (done, waiting) = watch::channel(projection.position());
-        let (stop, wake) = (Arc::new(AtomicBool::new(false)), Arc::new(tokio::sync::Notify::new()));
+        let (stop, wake) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
         let mut work = Work {
             journal,
             store,
@@ -86,16 +110,15 @@ impl Projector {
         Ok(Projector { done: waiting, stop, wake, thread: Some(thread) })
     }
 
-    /// The sequence number up to which everything is in the store.
-    pub(super) fn done(&self) -> watch::Receiver<u64> {
-        self.done.clone()
+    /// How far it is.
+    pub(super) fn progress(&self) -> Progress {
+        Progress { done: self.done.clone(), wake: Arc::clone(&self.wake) }
     }
 
     /// Waits until everything that is in the journal now is in the store, or the thread is gone.
     pub(super) async fn caught_up(&self, journal: &Journal) {
         let wanted = *journal.published().borrow();
-        let mut done = self.done.clone();
-        let _gone = done.wait_for(|position| *position >= wanted).await;
+        self.progress().reaches(wanted).await;
     }
 }
 
@@ -125,7 +148,10 @@ impl Work {
             }
             let wake = Arc::clone(&self.wake);
             self.runtime.block_on(async {
-                tokio::time::sleep(REST).await;
+                let hurry = tokio::time::timeout(REST, wake.notified()).await;
+                if hurry.is_ok() {
+                    return;
+                }
                 tokio::select! {
                     _ = published.changed() => {}
                     () = wake.notified() => {}
@@ -140,19 +166,23 @@ impl Work {
         while let Ok((partition, binding)) = self.bindings.try_recv() {
             self.projection.refreshed(partition, binding);
         }
-        let entries = match self.reader.batch(limit, EVENTS_PER_BATCH) {
+        let before = self.reader.position();
+        let entries = match self.reader.batch_of(limit, EVENTS_PER_BATCH, Projection::reads) {
             Ok(entries) => entries,
             Err(error) => {
                 tracing::error!(%error, "the journal cannot be read");
                 return Step::Done;
             }
         };
-        let more = !entries.is_empty();
+        let more = self.reader.position() > before;
         // Below the limit there may be nothing to read: an empty journal, or events that are lost.
         let reached = if more { self.reader.position() } else { limit };
         let mut batch = Batch::default();
         for entry in entries {
             self.projection.apply(entry.sequence, entry.event, &mut batch);
+        }
+        if more {
+            self.projection.passed(reached);
         }
         if self.projection.complete(&mut batch) && !self.write(&batch) {
             return Step::Refused;

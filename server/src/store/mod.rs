@@ -28,6 +28,10 @@ use std::time::Duration;
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// Rows of one multi-row statement: SQLite allows 32,766 parameters.
 const ROWS_PER_STATEMENT: usize = 500;
+/// Pages in the write-ahead log before they are written into the database: 16 MiB.
+const WAL_PAGES: &str = "4000";
+/// Pages kept in memory by each connection, in KiB (SQLite counts them below zero).
+const CACHE_KIB: &str = "-16384";
 /// Rows one question of the API may return.
 pub const ROWS_MAX: u32 = 10_000;
 
@@ -155,6 +159,10 @@ impl Store {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
+            // Pages that many rows are put into are written back once for many transactions, and
+            // need not be read again for each.
+            .pragma("wal_autocheckpoint", WAL_PAGES)
+            .pragma("cache_size", CACHE_KIB)
             .busy_timeout(LOCK_WAIT);
         let pool = |connections| {
             let pool = SqlitePoolOptions::new().max_connections(connections);

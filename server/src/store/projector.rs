@@ -9,8 +9,8 @@ use super::messages::MessageRow;
 use super::tries::TriesRow;
 use super::{AgentLogRow, Batch, RecordRow};
 use hotline_base::Partition;
-use hotline_engine::event::{Event, EventKind, StoredBinding};
-use hotline_engine::{CallId, CallRecord};
+use hotline_engine::CallId;
+use hotline_engine::event::{Event, EventKind, StoredBinding, kind};
 use std::collections::BTreeMap;
 
 /// What the projector knows between batches.
@@ -20,14 +20,9 @@ pub struct Projection {
     position: u64,
     /// Before this place everything has been written; events from here on only open calls again.
     written: u64,
-    open: BTreeMap<CallId, Open>,
+    /// The calls that have begun and not ended, and where they began.
+    open: BTreeMap<CallId, u64>,
     refreshed: BTreeMap<(Partition, String, String), StoredBinding>,
-}
-
-#[derive(Debug)]
-struct Open {
-    from: u64,
-    record: CallRecord,
 }
 
 impl Projection {
@@ -42,14 +37,31 @@ impl Projection {
         self.position
     }
 
-    /// The calls that have begun and not ended, as far as their records are known.
-    pub fn open_calls(&self) -> impl Iterator<Item = &CallRecord> {
-        self.open.values().map(|open| &open.record)
+    /// Whether anything can follow from an event of a kind, by its number: most events of a call
+    /// are its ladder, its decisions and its checkpoints, and need not even be decoded.
+    pub fn reads(kind: u32) -> bool {
+        !matches!(
+            kind,
+            kind::QUEUED
+                | kind::OFFERED
+                | kind::OFFER_ENDED
+                | kind::ANSWERED
+                | kind::CONNECTED
+                | kind::CHECKPOINT
+                | kind::MESSAGE
+                | kind::DECISION
+                | kind::FLOW_STEP
+        )
     }
 
     /// Where the journal is needed from: the beginning of the oldest open call.
     pub fn needed_from(&self) -> u64 {
-        self.open.values().map(|open| open.from).min().unwrap_or(self.position)
+        self.open.values().copied().min().unwrap_or(self.position)
+    }
+
+    /// Nothing that was passed over before `position` needs to be read again.
+    pub fn passed(&mut self, position: u64) {
+        self.position = self.position.max(position);
     }
 
     /// Takes the event at `position` and adds what follows from it to `batch`.
@@ -59,15 +71,10 @@ impl Projection {
         let Event { at, partition, kind } = event;
         match kind {
             EventKind::CallArrived { record } => {
-                self.open.insert(record.call, Open { from: position, record: *record });
-            }
-            EventKind::Checkpoint { checkpoint } => {
-                if let Some(open) = self.open.get_mut(&checkpoint.call) {
-                    open.record = checkpoint.record;
-                }
+                self.open.insert(record.call, position);
             }
             EventKind::Released { record } => {
-                let from = self.open.remove(&record.call).map_or(position, |open| open.from);
+                let from = self.open.remove(&record.call).unwrap_or(position);
                 if fresh {
                     batch.records.push(RecordRow {
                         record: *record,
