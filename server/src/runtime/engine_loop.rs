@@ -7,6 +7,7 @@
 use super::Engines;
 use super::mail::{Inbox, Mail, Order, WAKE};
 use super::metrics::EngineMetrics;
+use super::pace::Pace;
 use super::shed::{Class, overloaded};
 use crate::clock::Clock;
 use crate::effects::Performer;
@@ -188,8 +189,15 @@ impl<C: Core> EngineThread<C> {
 
     fn run(&mut self) {
         let mut events = mio::Events::with_capacity(64);
+        let mut pace = Pace::default();
         while !self.stopping {
-            match self.parts.inbox.poll.poll(&mut events, Some(self.patience())) {
+            if !self.has_more() {
+                std::thread::sleep(pace.pause(Clock.mono()));
+            }
+            self.parts.inbox.listen();
+            // Looks at the letters: after listening.
+            let patience = self.patience();
+            match self.parts.inbox.poll.poll(&mut events, Some(patience)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
@@ -197,9 +205,10 @@ impl<C: Core> EngineThread<C> {
                     std::thread::sleep(Duration::from_millis(10));
                 }
             }
+            self.parts.inbox.wake();
             self.now = Clock.now();
             self.parts.metrics.pulse.beat(self.now.mono);
-            self.parts.inbox.listen();
+            pace.begin(self.now.mono);
             for event in events.iter().filter(|event| event.token() != WAKE) {
                 let socket = event.token().0;
                 self.readable[socket] |= event.is_readable();
@@ -209,10 +218,13 @@ impl<C: Core> EngineThread<C> {
         }
     }
 
+    /// Whether the last round has left something to do.
+    fn has_more(&self) -> bool {
+        self.readable.iter().any(|readable| *readable) || !self.unsent.is_empty()
+    }
+
     fn patience(&self) -> Duration {
-        let more = self.readable.iter().any(|readable| *readable)
-            || !self.unsent.is_empty()
-            || !self.parts.inbox.is_empty();
+        let more = self.has_more() || !self.parts.inbox.is_empty();
         let longest = match self.draining {
             _ if !self.waiting_commands.is_empty() || !self.untold.is_empty() => RETRY,
             true => COUNTS_AGE_MAX,

@@ -146,11 +146,17 @@ impl EngineHandle {
 }
 
 impl Inbox {
-    /// From here on the next letter wakes the thread: to be called before the letters are read.
-    // Sequentially consistent: reading the letters must not move before the store, or a letter
+    /// From here on the next letter wakes the thread: to be called before it is decided how long
+    /// to wait.
+    // Sequentially consistent: looking for letters must not move before the store, or a letter
     // posted in between would be neither seen nor announced.
     pub(super) fn listen(&self) {
         self.awake.store(false, Ordering::SeqCst);
+    }
+
+    /// From here on no letter needs to wake the thread: it looks for them before it waits again.
+    pub(super) fn wake(&self) {
+        self.awake.store(true, Ordering::SeqCst);
     }
 
     /// The next letter.

@@ -11,6 +11,7 @@
 mod engine_loop;
 mod mail;
 pub mod metrics;
+mod pace;
 pub mod pulse;
 pub mod shed;
 
