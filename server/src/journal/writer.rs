@@ -57,7 +57,7 @@ impl Batch {
     /// Encodes an event at the end of the batch.
     pub fn push(&mut self, event: &Event) {
         let start = frame::begin(&mut self.bytes);
-        if let Err(error) = postcard::to_extend(event, Tail(&mut self.bytes)) {
+        if let Err(error) = postcard::serialize_with_flavor(event, Tail(&mut self.bytes)) {
             tracing::error!(%error, "an event cannot be encoded");
             self.refused += 1;
             self.bytes.truncate(start);
@@ -92,9 +92,21 @@ impl Batch {
 /// Encodes at the end of a buffer that is kept.
 struct Tail<'b>(&'b mut Vec<u8>);
 
-impl Extend<u8> for Tail<'_> {
-    fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
-        self.0.extend(bytes);
+impl postcard::ser_flavors::Flavor for Tail<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
     }
 }
 

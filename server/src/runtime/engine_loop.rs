@@ -205,7 +205,7 @@ impl<C: Core> EngineThread<C> {
                     std::thread::sleep(Duration::from_millis(10));
                 }
             }
-            self.parts.inbox.wake();
+            self.parts.inbox.stay_awake();
             self.now = Clock.now();
             self.parts.metrics.pulse.beat(self.now.mono);
             pace.begin(self.now.mono);

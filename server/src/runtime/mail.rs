@@ -155,7 +155,7 @@ impl Inbox {
     }
 
     /// From here on no letter needs to wake the thread: it looks for them before it waits again.
-    pub(super) fn wake(&self) {
+    pub(super) fn stay_awake(&self) {
         self.awake.store(true, Ordering::SeqCst);
     }
 

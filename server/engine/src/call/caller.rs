@@ -116,7 +116,7 @@ impl CallerSide {
         match (self.phase, &self.leg.local_sdp) {
             (Phase::Early, Some(sdp)) => {
                 let contact = step.contact(&self.leg.lane.flow);
-                let body = sdp.to_string();
+                let body = sdp.text().to_owned();
                 let with_sdp = |response: ResponseBuilder| {
                     response
                         .record_route()

@@ -15,7 +15,7 @@ use super::leg::Leg;
 use super::media::MediaLeg;
 use super::outbound::{self, Barred, Shown, Wish};
 use super::parting::{Sent, acknowledge, dialog_of, give_up, hang_up_stray, watch};
-use super::sdp::Session;
+use super::sdp::{Described, Session};
 use super::trace::Lane;
 use super::{Side, Step};
 use crate::checkpoint::Point;
@@ -26,7 +26,6 @@ use crate::record::ReleaseReason;
 use hotline_ivr::run::io::Failure;
 use hotline_media::command::Command;
 use hotline_media::offer_answer::{codecs_for_second_leg, make_offer, read_answer};
-use hotline_media::sdp::SessionDescription;
 use hotline_routing::OfferId;
 use hotline_sip::ClientId;
 use hotline_sip::message::Message;
@@ -42,7 +41,7 @@ pub(crate) struct Dial {
     lane: Lane,
     client: ClientId,
     session: Session,
-    sdp: SessionDescription,
+    sdp: Described,
     media: MediaLeg,
     /// Whether the caller hears what comes from there.
     heard: bool,
@@ -125,7 +124,7 @@ impl Call {
             Some(codec) => codecs_for_second_leg(codec, &step.cx.settings.codecs),
             None => step.cx.settings.codecs.iter().copied().collect(),
         };
-        let sdp = make_offer(&session.local(&codecs));
+        let sdp = Described::from(make_offer(&session.local(&codecs)));
         let tag = step.cx.mark.mint_tag(step.cx.rng);
         let sip_call_id = step.cx.mark.mint_call_id(step.cx.rng, "");
         let Some(client) = way.invite(step, &lane, shown, (&sip_call_id, &tag), &sdp) else {

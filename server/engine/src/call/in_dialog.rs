@@ -10,7 +10,7 @@ use super::caller::Phase;
 use super::digits::{INFO_TYPES, Info, Way};
 use super::ending::Ending;
 use super::leg::{ALLOW, Leg, note_of};
-use super::sdp::{Fault, of_message, warning, warning_text};
+use super::sdp::{Described, Fault, of_message, warning, warning_text};
 use super::{Side, Step};
 use crate::access::not_understood;
 use crate::body::{ACCEPT, Unread, is_encoded};
@@ -199,7 +199,7 @@ impl Call {
                     None => ResponseBuilder::new(message, 200)
                         .header(HeaderName::Contact, step.contact(&leg.lane.flow)),
                 };
-                let note = sdp.as_ref().map(note_of).unwrap_or_default();
+                let note = sdp.as_ref().map(|sdp| note_of(sdp)).unwrap_or_default();
                 leg.respond(step, server, message, ok, note);
                 if sdp.is_some() {
                     self.tell_held(step, side);
@@ -307,7 +307,7 @@ fn answer_offer(
     step: &mut Step<'_, '_>,
     leg: &mut Leg,
     offer: SessionDescription,
-) -> Result<SessionDescription, Refused> {
+) -> Result<Described, Refused> {
     leg.answer_offer(step, offer).map_err(|refusal| {
         Refused::with(refusal.status(), HeaderName::Warning, warning(step.cx, &refusal))
     })

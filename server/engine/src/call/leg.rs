@@ -9,7 +9,7 @@ use super::Step;
 use super::across::Across;
 use super::feature::Keys;
 use super::media::MediaLeg;
-use super::sdp::{SDP, Session};
+use super::sdp::{Described, SDP, Session};
 use super::trace::{Lane, sdp_note};
 use crate::checkpoint::LegCheckpoint;
 use crate::context::User;
@@ -52,9 +52,9 @@ pub(crate) struct Leg {
     /// Our address, port and session number.
     pub session: Session,
     /// What we sent last.
-    pub local_sdp: Option<SessionDescription>,
+    pub local_sdp: Option<Described>,
     /// What the peer sent last.
-    pub remote_sdp: Option<SessionDescription>,
+    pub remote_sdp: Option<Described>,
     /// An offer of ours in a 200: the INVITE's transaction; its ACK brings the answer.
     pub awaits_answer: Option<ServerId>,
     /// The binding of an agent's phone: softphone number and contact. Its flow may change.
@@ -142,7 +142,7 @@ impl Leg {
         &mut self,
         step: &mut Step<'_, '_>,
         offer: SessionDescription,
-    ) -> Result<SessionDescription, Refusal> {
+    ) -> Result<Described, Refusal> {
         let session = self.session;
         let kept: Option<[Codec; 1]> = self.media.codec().map(|codec| [codec]);
         let first = kept.as_ref().map(|codecs| make_answer(&offer, &session.local(codecs)));
@@ -155,18 +155,19 @@ impl Leg {
         }
         self.held = !stream.direction.sends();
         self.media.set_stream(step.cx.out, &self.lane.flow, stream);
+        let answer = Described::from(answer);
         self.local_sdp = Some(answer.clone());
-        self.remote_sdp = Some(offer);
+        self.remote_sdp = Some(offer.into());
         Ok(answer)
     }
 
     /// An offer of ours, for an INVITE that has none.
-    pub fn offer(&mut self, step: &mut Step<'_, '_>) -> SessionDescription {
+    pub fn offer(&mut self, step: &mut Step<'_, '_>) -> Described {
         let local = self.session.local(&step.cx.settings.codecs);
-        let offer = match &self.local_sdp {
+        let offer = Described::from(match &self.local_sdp {
             Some(last) => make_reoffer(last, &local),
             None => make_offer(&local),
-        };
+        });
         self.local_sdp = Some(offer.clone());
         offer
     }
@@ -184,7 +185,7 @@ impl Leg {
         let stream = read_answer(offer, &answer)?;
         self.held = !stream.direction.sends();
         self.media.set_stream(step.cx.out, &self.lane.flow, stream);
-        self.remote_sdp = Some(answer);
+        self.remote_sdp = Some(answer.into());
         Ok(())
     }
 
@@ -227,12 +228,12 @@ impl Leg {
         &self,
         step: &Step<'_, '_>,
         request: &Message,
-        sdp: &SessionDescription,
+        sdp: &Described,
     ) -> ResponseBuilder {
         ResponseBuilder::new(request, 200)
             .header(HeaderName::Contact, step.contact(&self.lane.flow))
             .header(HeaderName::Allow, ALLOW)
-            .body(SDP, sdp.to_string())
+            .body(SDP, sdp.text().to_owned())
     }
 
     /// What a checkpoint keeps of it.
@@ -242,8 +243,8 @@ impl Leg {
             dialog: Some(self.dialog.to_parts()),
             open_invite: open_invite.map(answerable_part),
             flow: (flow.transport.as_str().to_owned(), flow.local, flow.remote),
-            local_sdp: self.local_sdp.as_ref().map(ToString::to_string),
-            remote_sdp: self.remote_sdp.as_ref().map(ToString::to_string),
+            local_sdp: self.local_sdp.as_ref().map(|sdp| sdp.text().to_owned()),
+            remote_sdp: self.remote_sdp.as_ref().map(|sdp| sdp.text().to_owned()),
             port: Some(self.media.port),
         }
     }

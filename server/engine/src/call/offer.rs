@@ -10,13 +10,12 @@ use super::leg::{ALLOW, Binding, note_of, send_request};
 use super::media::MediaLeg;
 use super::outbound::{Shown, Way};
 use super::parting::Sent;
-use super::sdp::{SDP, Session};
+use super::sdp::{Described, SDP, Session};
 use super::trace::Lane;
 use crate::id::CallId;
 use compact_str::CompactString;
 use hotline_media::command::Codec;
 use hotline_media::offer_answer::{codecs_for_second_leg, make_offer};
-use hotline_media::sdp::SessionDescription;
 use hotline_routing::{AgentRef, OfferFailure, OfferId, QueueRef};
 use hotline_sip::build::RequestBuilder;
 use hotline_sip::header::{HeaderName, NameAddr};
@@ -58,7 +57,7 @@ pub(crate) struct Branch {
     /// Our side of the session.
     pub session: Session,
     /// Our offer.
-    pub sdp: SessionDescription,
+    pub sdp: Described,
     /// The binding of a registered phone; `None` for a mobile.
     pub binding: Option<Binding>,
     /// Whether it has said that it rings.
@@ -171,13 +170,13 @@ impl Offer {
             *next_leg = next_leg.saturating_add(1);
             let lane = Lane { call: common.call, leg: *next_leg, flow };
             let session = Session::new(step.cx, &flow, &port);
-            let sdp = make_offer(&session.local(&common.codecs));
+            let sdp = Described::from(make_offer(&session.local(&common.codecs)));
             let binding =
                 Binding { number: number.to_owned(), contact: contact.as_text().into_owned() };
             let binding = Some(binding);
             let request = invite(step, common, number, contact)
                 .header(HeaderName::Contact, step.contact(&flow))
-                .body(SDP, sdp.to_string());
+                .body(SDP, sdp.text().to_owned());
             if let Some(client) = send_request(step, &lane, request, note_of(&sdp)) {
                 let branch = Branch { lane, client, session, sdp, binding, rings: false };
                 self.branches.push(branch);
@@ -205,7 +204,7 @@ impl Offer {
         *next_leg = next_leg.saturating_add(1);
         let lane = Lane { call, leg: *next_leg, flow: way.flow };
         let session = Session::new(step.cx, &way.flow, &media.port);
-        let sdp = make_offer(&session.local(&codecs));
+        let sdp = Described::from(make_offer(&session.local(&codecs)));
         step.cx.channels.take(step.cx.config, &way.trunk, media.leg);
         if let Some(client) = way.invite(step, &lane, shown, (&sip_call_id, &tag), &sdp) {
             let branch = Branch { lane, client, session, sdp, binding: None, rings: false };

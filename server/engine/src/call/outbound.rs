@@ -12,10 +12,9 @@
 
 use super::Step;
 use super::leg::{ALLOW, note_of, send_request};
-use super::sdp::SDP;
+use super::sdp::{Described, SDP};
 use super::trace::Lane;
 use crate::config::{Trunk, TrunkTransport};
-use hotline_media::sdp::SessionDescription;
 use hotline_routing::Circumstances;
 use hotline_routing::number::is_emergency;
 use hotline_sip::build::RequestBuilder;
@@ -183,7 +182,7 @@ impl Way {
         lane: &Lane,
         shown: &Shown,
         (sip_call_id, tag): (&str, &str),
-        sdp: &SessionDescription,
+        sdp: &Described,
     ) -> Option<ClientId> {
         let to = NameAddr::of(self.uri.clone());
         let mut request = RequestBuilder::new(Method::Invite, self.uri.clone())
@@ -202,7 +201,7 @@ impl Way {
         if shown.number.is_none() {
             request = request.header(HeaderName::Privacy, "id");
         }
-        let request = request.body(SDP, sdp.to_string());
+        let request = request.body(SDP, sdp.text().to_owned());
         send_request(step, lane, request, note_of(sdp))
     }
 }

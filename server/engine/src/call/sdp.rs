@@ -9,7 +9,9 @@ use hotline_media::offer_answer::{Local, Refusal, TELEPHONE_EVENT_DEFAULT};
 use hotline_media::sdp::SessionDescription;
 use hotline_sip::flow::Flow;
 use hotline_sip::message::Message;
+use std::cell::OnceCell;
 use std::net::IpAddr;
+use std::ops::Deref;
 
 /// The media type of SDP.
 pub(crate) const SDP: &str = "application/sdp";
@@ -30,6 +32,34 @@ pub(crate) fn of_message(message: &Message) -> Option<Result<SessionDescription,
         Err(why) => return Some(Err(Fault::NotSdp(why))),
     };
     Some(SessionDescription::parse(sdp).map_err(|error| Fault::Unreadable(error.to_string())))
+}
+
+/// A session description that stays as it is, with its text once somebody has asked for it: what
+/// is sent in a body is written again with each checkpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct Described {
+    description: SessionDescription,
+    text: OnceCell<String>,
+}
+
+impl Described {
+    /// As it stands in a body.
+    pub fn text(&self) -> &str {
+        self.text.get_or_init(|| self.description.to_string())
+    }
+}
+
+impl From<SessionDescription> for Described {
+    fn from(description: SessionDescription) -> Described {
+        Described { description, text: OnceCell::new() }
+    }
+}
+
+impl Deref for Described {
+    type Target = SessionDescription;
+    fn deref(&self) -> &SessionDescription {
+        &self.description
+    }
 }
 
 /// Our side of one leg's session, as it is offered or answered.
