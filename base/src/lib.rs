@@ -2,17 +2,19 @@
 //!
 //! Owns: the two clocks ([`Now`]), deadlines ([`timer::TimerWheel`]), maps with a secret seed
 //! ([`map::SecretMap`]), seeded randomness ([`rng::Rng`]), redaction ([`redacted::Redacted`]),
-//! civil time with bundled time zones ([`calendar`]), and the identifiers of ownership
+//! civil time with bundled time zones ([`calendar`]), small writers ([`text`], [`bytes`]), and the identifiers of ownership
 //! ([`Partition`], [`Epoch`]).
 //!
 //! Does not own: anything about SIP, media, calls or queues. Nothing here reads a clock, an
 //! environment, a file, a socket or an ambient random generator: time and seeds are arguments.
 #![forbid(unsafe_code)]
 
+pub mod bytes;
 pub mod calendar;
 pub mod map;
 pub mod redacted;
 pub mod rng;
+pub mod text;
 pub mod time;
 pub mod timer;
 

@@ -132,18 +132,23 @@ pub struct DialogParts {
     /// Whether we sent the request that made it.
     pub we_called: bool,
     /// From of our requests.
+    #[serde(serialize_with = "hotline_base::bytes::whole")]
     pub local: Vec<u8>,
     /// To of our requests.
+    #[serde(serialize_with = "hotline_base::bytes::whole")]
     pub remote: Vec<u8>,
     /// Our Contact.
+    #[serde(serialize_with = "hotline_base::bytes::whole")]
     pub contact: Vec<u8>,
     /// The CSeq number of our last request.
     pub local_cseq: u32,
     /// The CSeq number of the peer's last request.
     pub remote_cseq: Option<u32>,
     /// Where the peer is.
+    #[serde(serialize_with = "hotline_base::bytes::whole")]
     pub remote_target: Vec<u8>,
     /// The route set, nearest first.
+    #[serde(serialize_with = "hotline_base::bytes::whole_each")]
     pub routes: Vec<Vec<u8>>,
 }
 
@@ -188,7 +193,7 @@ impl Dialog {
             id,
             confirmed: false,
             we_called: false,
-            local: to.with_tag(local_tag)?.to_bytes(),
+            local: to.clone().with_tag(local_tag)?.to_bytes(),
             remote: value(request, HeaderName::From),
             contact: Bytes::copy_from_slice(contact),
             local_cseq: 0,

@@ -56,6 +56,7 @@ pub struct LegCheckpoint {
     pub dialog: Option<hotline_sip::dialog::DialogParts>,
     /// What finishes the open INVITE server transaction, if it has had no final response: of the
     /// request the start line and the headers that a response copies; no credentials, no body.
+    #[serde(serialize_with = "hotline_base::bytes::whole_if_some")]
     pub open_invite: Option<Vec<u8>>,
     /// The flow: transport, our address, the peer's.
     pub flow: (String, std::net::SocketAddr, std::net::SocketAddr),

@@ -45,7 +45,7 @@ pub(crate) struct Described {
 impl Described {
     /// As it stands in a body.
     pub fn text(&self) -> &str {
-        self.text.get_or_init(|| self.description.to_string())
+        self.text.get_or_init(|| self.description.to_text())
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::context::Context;
 use crate::event::{EventKind, TracedMessage};
 use crate::id::CallId;
+use hotline_base::text::{push_number, push_socket};
 use hotline_media::offer_answer::PTIME_MS_DEFAULT;
 use hotline_media::sdp::{SessionDescription, direction_name};
 use hotline_sip::Method;
@@ -13,7 +14,6 @@ use hotline_sip::flow::Flow;
 use hotline_sip::header::HeaderName;
 use hotline_sip::message::Message;
 use hotline_sip::status::reason_phrase;
-use std::fmt::Write;
 
 /// Most characters of a start line or note that are kept.
 const TEXT_MAX: usize = 160;
@@ -35,7 +35,7 @@ impl Lane {
         let mut start_line = String::with_capacity(64);
         match (message.status(), message.method()) {
             (Some(status), _) => {
-                start_line.push_str(&status.to_string());
+                push_number(&mut start_line, status.into());
                 start_line.push(' ');
                 start_line.push_str(&message.reason_phrase());
             }
@@ -65,14 +65,20 @@ impl Lane {
         cseq: u32,
         note: String,
     ) {
-        let uri = String::from_utf8_lossy(uri);
-        self.record(cx, true, format!("{method} {uri}"), format!("{cseq} {method}"), note);
+        let (uri, method) = (String::from_utf8_lossy(uri), method.as_str());
+        let mut counted = String::with_capacity(16);
+        push_number(&mut counted, cseq.into());
+        counted.extend([" ", method]);
+        self.record(cx, true, [method, " ", &uri].concat(), counted, note);
     }
 
     /// A response of ours.
     pub fn responded(&self, cx: &mut Context<'_>, request: &Message, status: u16, note: String) {
         let cseq = request.header_text(HeaderName::CSeq).unwrap_or_default().into_owned();
-        self.record(cx, true, format!("{status} {}", reason_phrase(status)), cseq, note);
+        let mut start_line = String::with_capacity(32);
+        push_number(&mut start_line, status.into());
+        start_line.extend([" ", reason_phrase(status)]);
+        self.record(cx, true, start_line, cseq, note);
     }
 
     fn record(
@@ -83,10 +89,13 @@ impl Lane {
         cseq: String,
         note: String,
     ) {
+        let mut peer = String::with_capacity(32);
+        peer.extend([self.flow.transport.as_str(), " "]);
+        push_socket(&mut peer, self.flow.remote);
         let message = TracedMessage {
             leg: self.leg,
             sent,
-            peer: format!("{} {}", self.flow.transport.as_str(), self.flow.remote),
+            peer,
             start_line: cut(start_line),
             cseq: cut(cseq),
             note: cut(note),
@@ -107,25 +116,33 @@ fn add_sdp(note: &mut String, sdp: &SessionDescription) {
     if !note.is_empty() {
         note.push_str("; ");
     }
-    // Writing into a String does not fail.
-    let _ = match sdp.rtp_address_of(audio) {
-        Some(address) => write!(note, "{address}"),
-        None => write!(note, "port {}", audio.port),
-    };
-    for payload_type in audio.payload_types().take(8) {
-        let _ = match audio.rtpmap(payload_type) {
-            Some(map) => write!(note, " {}", map.encoding),
-            None => write!(note, " {payload_type}"),
-        };
+    match sdp.rtp_address_of(audio) {
+        Some(address) => push_socket(note, address),
+        None => {
+            note.push_str("port ");
+            push_number(note, audio.port.into());
+        }
     }
-    let _ = write!(note, " {}", direction_name(sdp.direction_of(audio)));
+    for payload_type in audio.payload_types().take(8) {
+        note.push(' ');
+        match audio.rtpmap(payload_type) {
+            Some(map) => note.push_str(map.encoding),
+            None => push_number(note, payload_type.into()),
+        }
+    }
+    note.push(' ');
+    note.push_str(direction_name(sdp.direction_of(audio)));
     if let Some(ptime_ms) = audio.ptime_ms().filter(|&ms| ms != PTIME_MS_DEFAULT) {
-        let _ = write!(note, " {ptime_ms} ms");
+        note.push(' ');
+        push_number(note, ptime_ms.into());
+        note.push_str(" ms");
     }
 }
 
 fn cut(mut text: String) -> String {
-    if let Some((at, _)) = text.char_indices().nth(TEXT_MAX) {
+    if text.len() > TEXT_MAX
+        && let Some((at, _)) = text.char_indices().nth(TEXT_MAX)
+    {
         text.truncate(at);
     }
     text
