@@ -93,6 +93,10 @@ impl From<&ParseError> for Refusal {
 /// The response to give. A missing Max-Forwards, From tag or Contact is let through: peers of
 /// RFC 2543 send none (RFC 4475 §3.4.1); so is a Date that cannot be read (§3.1.2.12).
 pub fn validate_request(request: &Message) -> Result<(), Refusal> {
+    request.valid()
+}
+
+pub(crate) fn judge_request(request: &Message) -> Result<(), Refusal> {
     version(request)?;
     mandatory(request)?;
     request_uri(request)?;
@@ -207,11 +211,10 @@ fn sequence(request: &Message) -> Result<(), Refusal> {
 }
 
 fn addresses(request: &Message) -> Result<(), Refusal> {
-    let mut vias = 0;
-    for via in request.vias() {
+    request.top_via()?;
+    for (below, via) in (1..).zip(request.vias().skip(1)) {
         via?;
-        vias += 1;
-        if vias > VIAS_MAX {
+        if below >= VIAS_MAX {
             return Err(Refusal::bad_request("Too Many Via Header Fields", None));
         }
     }

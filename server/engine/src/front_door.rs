@@ -298,8 +298,8 @@ impl Index {
 
     /// The tenant one of whose softphones From claims to be. Such a request is never a trunk's.
     fn agent_claimed(&self, flow: &Flow, message: &Message) -> Option<Partition> {
-        let from = message.from().ok()?.uri;
-        let partition = self.domain(&from).or(self.directory.default_tenant)?;
+        let from = &message.from().ok()?.uri;
+        let partition = self.domain(from).or(self.directory.default_tenant)?;
         let tenant = &self.tenants.get(&partition)?.config;
         claims_agent(flow, message, tenant, self.advertise.as_deref()).map(|_| partition)
     }
@@ -364,7 +364,7 @@ impl Index {
     }
 
     fn by_domain(&self, message: &Message) -> Option<Partition> {
-        let header = |address: Result<NameAddr, _>| address.ok().and_then(|a| self.domain(&a.uri));
+        let header = |address: Result<&NameAddr, _>| address.ok().and_then(|a| self.domain(&a.uri));
         message
             .request_uri()
             .ok()
@@ -389,7 +389,7 @@ pub(crate) fn claims_agent(
     tenant: &TenantConfig,
     advertise: Option<&str>,
 ) -> Option<String> {
-    let from = message.from().ok()?.uri;
+    let from = &message.from().ok()?.uri;
     let user = from.user_text().filter(|user| tenant.softphones.contains_key(user))?;
     let host = from.host();
     let ours = tenant.domains.iter().any(|domain| domain.eq_ignore_ascii_case(host))

@@ -15,8 +15,6 @@ use hotline_sip::message::Message;
 use hotline_sip::uri::Uri;
 
 /// A call, by what it waits for.
-#[allow(clippy::large_enum_variant, reason = "a phone has one")]
-#[expect(clippy::large_enum_variant, reason = "a phone has one call: nothing is gained by boxing")]
 pub enum Call {
     /// Our INVITE waits for its final response.
     Calling {

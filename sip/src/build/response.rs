@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use compact_str::CompactString;
 
 use super::{BuildError, Parts, is_clean, put_line, put_number};
-use crate::header::{HeaderName, NameAddr, Via};
+use crate::header::{HeaderName, Via};
 use crate::message::Message;
 use crate::status::reason_phrase;
 
@@ -134,8 +134,8 @@ impl ResponseBuilder {
     fn put_vias(&self, out: &mut BytesMut) -> Result<(), BuildError> {
         let mut vias = self.request.shared_values(HeaderName::Via);
         let top = vias.next().ok_or(BuildError::Missing(HeaderName::Via))?;
-        match (self.source, Via::parse(top.clone())) {
-            (Some(source), Ok(via)) => put_top_via(out, &via, source),
+        match (self.source, self.request.top_via()) {
+            (Some(source), Ok(via)) => put_top_via(out, via, source),
             (None, Ok(_)) => put_line(out, b"Via", &top),
             // Nobody knows where such a list is to be cut: its lines go back as they came.
             (_, Err(_)) => {
@@ -154,12 +154,11 @@ impl ResponseBuilder {
     fn put_to(&self, out: &mut BytesMut, to: &[u8]) {
         out.put_slice(b"To: ");
         out.put_slice(to);
-        if let Some(tag) = &self.to_tag {
-            let parsed = NameAddr::parse(HeaderName::To, Bytes::copy_from_slice(to));
-            if !parsed.is_ok_and(|to| to.tag().is_some()) {
-                out.put_slice(b";tag=");
-                out.put_slice(tag.as_bytes());
-            }
+        if let Some(tag) = &self.to_tag
+            && !self.request.to().is_ok_and(|to| to.tag().is_some())
+        {
+            out.put_slice(b";tag=");
+            out.put_slice(tag.as_bytes());
         }
         out.put_slice(b"\r\n");
     }

@@ -22,8 +22,8 @@ pub(super) struct Server {
     reply: Flow,
     /// Where the request came from, for `received` and `rport`.
     source: SocketAddr,
-    /// The request, until it has its final response; boxed, because most transactions only linger.
-    request: Option<Box<Message>>,
+    /// The request, until it has its final response.
+    request: Option<Message>,
     /// The last response sent.
     last: Option<Bytes>,
     /// The To tag of the last response, to know the ACK of an RFC 2543 peer and to answer CANCEL.
@@ -63,7 +63,7 @@ impl<U> Endpoint<U> {
 
     /// The request of a server transaction that has no final response yet.
     pub fn request_of(&self, server: ServerId) -> Option<&Message> {
-        self.server(server)?.request.as_deref()
+        self.server(server)?.request.as_ref()
     }
 
     /// Whether a request belongs to a transaction that is alive (a retransmission, or the CANCEL or
@@ -71,7 +71,7 @@ impl<U> Endpoint<U> {
     pub fn knows(&self, request: &Message) -> bool {
         let (Some(method), Ok(via)) = (request.method(), request.top_via()) else { return false };
         let known = |method: &Method| {
-            let key = self.server_key(&via, request, method);
+            let key = self.server_key(via, request, method);
             key.is_some_and(|key| self.servers_by_key.contains_key(&key))
         };
         known(method) || (matches!(method, Method::Cancel | Method::Ack) && known(&Method::Invite))
@@ -124,12 +124,12 @@ impl<U: Clone> Endpoint<U> {
     pub(super) fn receive_request(&mut self, now: Now, flow: Flow, message: Message) {
         let Some(method) = message.method() else { return };
         let via = message.top_via();
-        let key = via.as_ref().ok().and_then(|via| self.server_key(via, &message, method));
-        let (Ok(via), Some(key)) = (via, key) else {
+        let key = via.ok().and_then(|via| self.server_key(via, &message, method));
+        let Some(key) = key else {
             return self.refuse_unreadable(flow, &message);
         };
         if *method == Method::Ack {
-            return self.receive_ack(now, flow, &via, message);
+            return self.receive_ack(now, flow, message);
         }
         if let Some(&known) = self.servers_by_key.get(&key) {
             return self.step_server(now, known, ServerInput::Again);
@@ -138,7 +138,7 @@ impl<U: Clone> Endpoint<U> {
             return self.refuse_unreadable(flow, &message);
         }
         if *method == Method::Cancel {
-            return self.receive_cancel(now, flow, &via, key, message);
+            return self.receive_cancel(now, flow, key, message);
         }
         let merge = self.merge_key(&message);
         if merge.is_some_and(|merge| self.servers_by_merge.contains_key(&merge)) {
@@ -189,7 +189,7 @@ impl<U: Clone> Endpoint<U> {
             state,
             reply: reply_flow(flow, message),
             source: flow.remote,
-            request: Some(Box::new(message.clone())),
+            request: Some(message.clone()),
             last: None,
             to_tag: Bytes::new(),
             key,
@@ -220,8 +220,9 @@ impl<U: Clone> Endpoint<U> {
 
     /// RFC 3261 §9.2: 481 without an INVITE to cancel, else 200 and, if the INVITE still waits,
     /// the user is told once.
-    fn receive_cancel(&mut self, now: Now, flow: Flow, via: &Via, key: Key, message: Message) {
-        let invite_key = self.server_key(via, &message, &Method::Invite);
+    fn receive_cancel(&mut self, now: Now, flow: Flow, key: Key, message: Message) {
+        let via = message.top_via().ok();
+        let invite_key = via.and_then(|via| self.server_key(via, &message, &Method::Invite));
         let found = invite_key.and_then(|key| self.servers_by_key.get(&key).copied());
         let found = found.filter(|id| self.server(*id).is_some_and(|server| server.invite));
         let answered = found.and_then(|id| self.server(id)).map(|server| server.to_tag.clone());
@@ -247,15 +248,16 @@ impl<U: Clone> Endpoint<U> {
         }
     }
 
-    fn receive_ack(&mut self, now: Now, flow: Flow, via: &Via, message: Message) {
+    fn receive_ack(&mut self, now: Now, flow: Flow, message: Message) {
         if validate_request(&message).is_err() {
             self.dropped.unreadable += 1;
             return;
         }
-        let by_branch = self
-            .server_key(via, &message, &Method::Invite)
-            .and_then(|key| self.servers_by_key.get(&key).copied())
-            .filter(|id| via.has_magic_cookie() || self.acknowledges(*id, &message));
+        let by_branch = message.top_via().ok().and_then(|via| {
+            let key = self.server_key(via, &message, &Method::Invite)?;
+            let id = *self.servers_by_key.get(&key)?;
+            (via.has_magic_cookie() || self.acknowledges(id, &message)).then_some(id)
+        });
         let found = by_branch.or_else(|| {
             let key = self.ack_key(&message)?;
             self.servers_by_ack.get(&key).copied()
@@ -344,7 +346,7 @@ impl<U: Clone> Endpoint<U> {
 
     fn send_trying(&mut self, now: Now, id: ServerId) {
         let silent = |server: &&Server| server.state == ServerState::Proceeding(false);
-        let request = self.server(id).filter(silent).and_then(|server| server.request.as_deref());
+        let request = self.server(id).filter(silent).and_then(|server| server.request.as_ref());
         if let Some(trying) = request.map(|request| ResponseBuilder::new(request, 100)) {
             // An INVITE that came this far has all that a 100 needs; the user will hear otherwise.
             let _ = self.respond(now, id, trying);

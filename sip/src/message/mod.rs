@@ -5,6 +5,9 @@
 //! ([`crate::validate`]), where message ends are on a stream ([`crate::framing`]), writing
 //! ([`crate::build`]).
 //!
+//! Copies share the buffer, the offsets, and what has been read of the headers that everybody asks
+//! for ([`typed::Typed`]): a message is handed on by many hands.
+//!
 //! Folded lines are unfolded once, in a copy of the same length (each line end of a fold becomes
 //! two spaces), so that offsets hold in both and no grammar ever meets a line end;
 //! [`Message::as_bytes`] still gives the message as it came.
@@ -14,12 +17,14 @@ mod typed;
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
 pub use parse::{ParseError, ParseErrorKind};
 pub use typed::Reason;
+use typed::Typed;
 
 use crate::grammar::ListSpans;
 use crate::header::HeaderName;
@@ -64,9 +69,14 @@ enum Start {
     Response { status: u16, reason: Span, version: Span },
 }
 
-/// A SIP request or response. Cloning copies some offsets and counts one reference.
+/// A SIP request or response. Cloning counts one reference.
 #[derive(Clone, Debug)]
 pub struct Message {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     /// The message with its folds undone.
     text: Bytes,
     /// The message as it came, if it had folds.
@@ -74,6 +84,7 @@ pub struct Message {
     start: Start,
     lines: SmallVec<[Line; LINES_INLINE]>,
     body: Span,
+    typed: Typed,
 }
 
 /// One header line as it stands in a message.
@@ -101,18 +112,18 @@ impl Message {
 
     /// The message as it came, from its start line to the end of its body.
     pub fn as_bytes(&self) -> &[u8] {
-        let wire = self.wire.as_ref().unwrap_or(&self.text);
-        wire.get(..usize::from(self.body.end)).unwrap_or_default()
+        let wire = self.inner.wire.as_ref().unwrap_or(&self.inner.text);
+        wire.get(..usize::from(self.inner.body.end)).unwrap_or_default()
     }
 
     /// Whether it is a request.
     pub fn is_request(&self) -> bool {
-        matches!(self.start, Start::Request { .. })
+        matches!(self.inner.start, Start::Request { .. })
     }
 
     /// The method of a request.
     pub fn method(&self) -> Option<&Method> {
-        match &self.start {
+        match &self.inner.start {
             Start::Request { method, .. } => Some(method),
             Start::Response { .. } => None,
         }
@@ -125,7 +136,7 @@ impl Message {
 
     /// The Request-URI as written; empty in a response.
     pub fn request_uri_bytes(&self) -> &[u8] {
-        match &self.start {
+        match &self.inner.start {
             Start::Request { uri, .. } => self.slice(*uri),
             Start::Response { .. } => &[],
         }
@@ -133,7 +144,7 @@ impl Message {
 
     /// The version as written, such as `SIP/2.0`.
     pub fn version(&self) -> &[u8] {
-        match &self.start {
+        match &self.inner.start {
             Start::Request { version, .. } | Start::Response { version, .. } => {
                 self.slice(*version)
             }
@@ -142,7 +153,7 @@ impl Message {
 
     /// The status of a response, 100–699.
     pub fn status(&self) -> Option<u16> {
-        match &self.start {
+        match &self.inner.start {
             Start::Response { status, .. } => Some(*status),
             Start::Request { .. } => None,
         }
@@ -151,7 +162,7 @@ impl Message {
     /// The reason phrase of a response, which may be empty; bytes that are not UTF-8 are
     /// replaced.
     pub fn reason_phrase(&self) -> Cow<'_, str> {
-        match &self.start {
+        match &self.inner.start {
             Start::Response { reason, .. } => String::from_utf8_lossy(self.slice(*reason)),
             Start::Request { .. } => "".into(),
         }
@@ -159,17 +170,17 @@ impl Message {
 
     /// The body; empty when there is none.
     pub fn body(&self) -> &[u8] {
-        self.slice(self.body)
+        self.slice(self.inner.body)
     }
 
     /// The body, sharing the message's memory.
     pub fn body_bytes(&self) -> Bytes {
-        self.shared(self.body)
+        self.shared(self.inner.body)
     }
 
     /// All header lines in order, as written.
     pub fn fields(&self) -> impl Iterator<Item = HeaderField<'_>> {
-        self.lines.iter().map(|line| HeaderField {
+        self.inner.lines.iter().map(|line| HeaderField {
             name: line.name,
             name_text: self.slice(line.name_span),
             value: self.slice(line.value),
@@ -194,7 +205,7 @@ impl Message {
 
     /// How many lines of that name there are.
     pub fn count(&self, name: HeaderName) -> usize {
-        self.lines.iter().filter(|line| line.name == name).count()
+        self.inner.lines.iter().filter(|line| line.name == name).count()
     }
 
     /// The values of the lines with that name, known or not, compared without case; lists are
@@ -210,11 +221,11 @@ impl Message {
     }
 
     fn line(&self, name: HeaderName) -> Option<&Line> {
-        self.lines.iter().find(|line| line.name == name)
+        self.inner.line(name)
     }
 
     fn spans(&self, name: HeaderName) -> impl Iterator<Item = Span> {
-        self.lines.iter().filter(move |line| line.name == name).flat_map(move |line| {
+        self.inner.lines.iter().filter(move |line| line.name == name).flat_map(move |line| {
             let value = self.slice(line.value);
             let (list, whole) = match name.is_list() {
                 true => (Some(ListSpans::new(value)), None),
@@ -229,11 +240,21 @@ impl Message {
     }
 
     fn slice(&self, span: Span) -> &[u8] {
-        self.text.get(span.range()).unwrap_or_default()
+        self.inner.slice(span)
     }
 
     fn shared(&self, span: Span) -> Bytes {
-        debug_assert!(span.range().end <= self.text.len());
-        self.text.slice(span.range())
+        debug_assert!(span.range().end <= self.inner.text.len());
+        self.inner.text.slice(span.range())
+    }
+}
+
+impl Inner {
+    fn slice(&self, span: Span) -> &[u8] {
+        self.text.get(span.range()).unwrap_or_default()
+    }
+
+    fn line(&self, name: HeaderName) -> Option<&Line> {
+        self.lines.iter().find(|line| line.name == name)
     }
 }

@@ -1,10 +1,13 @@
 //! One pass over the bytes: start line, header lines, body.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memchr2};
 use smallvec::SmallVec;
 
-use super::{Line, Message, Span, Start};
+use super::typed::Typed;
+use super::{Inner, Line, Message, Span, Start};
 use crate::grammar::{is_space, is_token, number, skip_space, trim_end};
 use crate::header::HeaderName;
 use crate::limits::{HEADER_LINE_BYTES_MAX, HEADERS_MAX, MESSAGE_BYTES_MAX, START_LINE_BYTES_MAX};
@@ -108,8 +111,9 @@ pub(super) fn parse(input: Bytes) -> Result<Message, ParseError> {
     };
     let lines = std::mem::take(&mut head.lines);
     let body = Span::new(head.end, text.len());
-    let mut message = Message { text, wire, start, lines, body };
-    message.cut_body(&mut fault);
+    let mut inner = Inner { text, wire, start, lines, body, typed: Typed::default() };
+    inner.cut_body(&mut fault);
+    let message = Message { inner: Arc::new(inner) };
     match fault {
         None => Ok(message),
         Some(kind) => {
@@ -278,11 +282,12 @@ fn note(fault: &mut Option<ParseErrorKind>, kind: ParseErrorKind) {
     fault.get_or_insert(kind);
 }
 
-impl Message {
+impl Inner {
     /// RFC 3261 §18.3: what exceeds Content-Length is dropped; too little is an error. A length
     /// that is no number is left for validation to refuse.
     fn cut_body(&mut self, fault: &mut Option<ParseErrorKind>) {
-        let Some(length) = self.header(HeaderName::ContentLength) else { return };
+        let Some(line) = self.line(HeaderName::ContentLength) else { return };
+        let length = self.slice(line.value);
         let digits = &length[skip_space(length, 0)..];
         if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
             return;

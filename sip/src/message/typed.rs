@@ -1,5 +1,7 @@
 //! Typed header values of a message, read when asked for.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 
 use super::{Message, Start};
@@ -7,6 +9,17 @@ use crate::grammar::{is_token, number, trim, unquote};
 use crate::header::{CSeq, Contact, Expected, HeaderError, HeaderName, NameAddr, Via};
 use crate::method::Method;
 use crate::uri::{Uri, UriError};
+use crate::validate::{self, Refusal};
+
+/// What everybody who handles a message asks for: read once.
+#[derive(Debug, Default)]
+pub(super) struct Typed {
+    top_via: OnceLock<Result<Via, HeaderError>>,
+    from: OnceLock<Result<NameAddr, HeaderError>>,
+    to: OnceLock<Result<NameAddr, HeaderError>>,
+    /// Whether a request can be acted upon.
+    valid: OnceLock<Result<(), Box<Refusal>>>,
+}
 
 /// A value of the Reason header (RFC 3326).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,15 +38,16 @@ impl Message {
     /// # Errors
     /// It cannot be read as a URI; in a response, [`UriError::Scheme`].
     pub fn request_uri(&self) -> Result<Uri, UriError> {
-        match &self.start {
+        match &self.inner.start {
             Start::Request { uri, .. } => Uri::parse(self.shared(*uri)),
             Start::Response { .. } => Err(UriError::Scheme),
         }
     }
 
     /// The topmost Via.
-    pub fn top_via(&self) -> Result<Via, HeaderError> {
-        self.vias().next().unwrap_or_else(|| Err(missing(HeaderName::Via)))
+    pub fn top_via(&self) -> Result<&Via, HeaderError> {
+        let read = || self.vias().next().unwrap_or_else(|| Err(missing(HeaderName::Via)));
+        self.inner.typed.top_via.get_or_init(read).as_ref().map_err(|error| *error)
     }
 
     /// All Vias, topmost first.
@@ -42,13 +56,15 @@ impl Message {
     }
 
     /// From.
-    pub fn from(&self) -> Result<NameAddr, HeaderError> {
-        self.address(HeaderName::From)?.ok_or(missing(HeaderName::From))
+    pub fn from(&self) -> Result<&NameAddr, HeaderError> {
+        let read = || self.address(HeaderName::From)?.ok_or(missing(HeaderName::From));
+        self.inner.typed.from.get_or_init(read).as_ref().map_err(|error| *error)
     }
 
     /// To.
-    pub fn to(&self) -> Result<NameAddr, HeaderError> {
-        self.address(HeaderName::To)?.ok_or(missing(HeaderName::To))
+    pub fn to(&self) -> Result<&NameAddr, HeaderError> {
+        let read = || self.address(HeaderName::To)?.ok_or(missing(HeaderName::To));
+        self.inner.typed.to.get_or_init(read).as_ref().map_err(|error| *error)
     }
 
     /// Call-ID: compared byte by byte (RFC 3261 §20.8).
@@ -220,6 +236,12 @@ impl Message {
     pub fn q850_cause(&self) -> Option<u16> {
         let q850 = |reason: &Reason| reason.protocol.eq_ignore_ascii_case("Q.850");
         self.reasons().find(q850).and_then(|reason| reason.cause)
+    }
+
+    /// What [`validate::validate_request`] says; asked by the door and by the transactions.
+    pub(crate) fn valid(&self) -> Result<(), Refusal> {
+        let judge = || validate::judge_request(self).map_err(Box::new);
+        self.inner.typed.valid.get_or_init(judge).clone().map_err(|refusal| *refusal)
     }
 
     pub(crate) fn shared_values(&self, name: HeaderName) -> impl Iterator<Item = Bytes> {
