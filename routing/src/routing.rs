@@ -25,7 +25,8 @@ pub struct Routing {
     pub(crate) agents: Vec<Agent>,
     pub(crate) agent_ids: BTreeMap<CompactString, AgentRef>,
     pub(crate) calls: SecretMap<CallRef, Call>,
-    pub(crate) offers: SecretMap<OfferId, Offer>,
+    /// Numbered by us; a hashed map of them would grow at some offer, which would wait for it.
+    pub(crate) offers: BTreeMap<OfferId, Offer>,
     pub(crate) timers: Timers,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) now: Now,
@@ -77,7 +78,7 @@ impl Routing {
             agents: Vec::new(),
             agent_ids: BTreeMap::new(),
             calls: SecretMap::new(rng),
-            offers: SecretMap::new(rng),
+            offers: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             now,
