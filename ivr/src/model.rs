@@ -101,6 +101,8 @@ pub enum Speech {
     Digits(Expr),
     /// A whole number in words.
     Number(Expr),
+    /// How many people, in words: with its measure word where the language has one.
+    People(Expr),
     /// A date.
     Date(Expr),
     /// A time of day.
@@ -125,6 +127,10 @@ pub struct Listening {
     pub say: Vec<Speech>,
     /// What is said at the first, second, … retry; the last one repeats. Empty: `say` again.
     pub retry_say: Vec<Vec<Speech>>,
+    /// The same where nothing was pressed. Empty: `retry_say`.
+    pub no_input_say: Vec<Vec<Speech>>,
+    /// The same where something else was pressed than was asked for. Empty: `retry_say`.
+    pub no_match_say: Vec<Vec<Speech>>,
     /// Retries after time-out or no match: 0–10, default 2.
     pub retries: u8,
     /// A digit stops what is said. Default true.
@@ -358,6 +364,9 @@ pub struct Case {
     pub then: Name,
 }
 
+/// Most digits of an outside number, without `+`.
+pub const OUTSIDE_DIGITS_MAX: usize = 24;
+
 /// Where a [`Node::Transfer`] leads.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
@@ -369,7 +378,7 @@ pub enum Target {
     Flow(Name),
     /// An outside number (an expression of type text) through a trunk by name.
     Number {
-        /// The number.
+        /// The number: 1–24 digits, with or without `+` before them.
         number: Expr,
         /// The trunk.
         trunk: String,

@@ -127,6 +127,11 @@ impl Flows {
         drafted.or_else(|| self.published.get(name))
     }
 
+    /// Whether a flow has a draft.
+    pub fn has_draft(&self, name: &str) -> bool {
+        self.drafts.contains_key(name)
+    }
+
     /// The names of what is published.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.published.keys().map(String::as_str)

@@ -67,6 +67,76 @@ fn a_menu_asks_again_with_other_prompts_and_then_goes_by_the_last_cause() {
     );
 }
 
+/// A caller who pressed nothing was told that this was not one of the choices.
+#[test]
+fn after_silence_and_after_a_wrong_key_other_things_are_said() {
+    let text = MENU.replace(
+        "keys =",
+        "no_input_say = [[\"silence\"], [\"silence_again\"]]\nno_match_say = [[\"wrong_key\"]]\n\
+         retries = 3\nkeys =",
+    );
+    check(
+        &text,
+        "! +50 ! 9 ! +50 ! 9",
+        &["menu_main", "silence", "wrong_key", "silence_again", "release 101"],
+    );
+    check(
+        &text,
+        "9 9 9 2",
+        &[
+            "menu_main",
+            "stop",
+            "wrong_key",
+            "stop",
+            "wrong_key",
+            "stop",
+            "wrong_key",
+            "stop",
+            "release 2",
+        ],
+    );
+    // What one of them does not say, is said for both.
+    let text = MENU.replace("keys =", "no_input_say = [[\"silence\"]]\nkeys =");
+    check(&text, "! +50 ! 9 ! 2", &["menu_main", "silence", "no_input", "release 2"]);
+    // Too few digits, or not valid ones, are a wrong key.
+    let text = COLLECT.replace(
+        "retries = 1",
+        "retries = 3\nno_input_say = [\"silence\"]\nno_match_say = [\"wrong_key\"]",
+    );
+    check(
+        &text,
+        "! 1# ! 13# ! +50 ! 4711",
+        &["enter", "wrong_key", "wrong_key", "silence", "data account=4711"],
+    );
+}
+
+#[test]
+fn numbers_of_people_are_said_by_the_rules_of_the_language() {
+    let said = |language: &str| {
+        let phone = Phone::call(&format!(
+            r#"
+            languages = ["{language}"]
+            start = "speak"
+            [node.speak]
+            kind = "language"
+            language = "'{language}'"
+            next = "say"
+            on_unknown = "say"
+            [node.say]
+            kind = "end"
+            say = [{{ number = "12" }}, {{ people = "2" }}, {{ people = "0 - 1" }}]
+            "#
+        ));
+        phone.told().last().map(ToString::to_string).unwrap_or_default()
+    };
+    assert_eq!(said("en"), "number_12 number_2 number_0");
+    assert_eq!(
+        said("zh"),
+        "zh/number_10 zh/number_2 zh/number_two_of zh/counter_people zh/number_0 zh/counter_people"
+    );
+    assert_eq!(said("es"), "es/digit_1 es/digit_2 es/digit_2 es/digit_0");
+}
+
 #[test]
 fn without_barge_in_keys_wait_until_all_is_said() {
     let text = MENU.replace("keys =", "barge_in = false\nkeys =");
@@ -452,6 +522,32 @@ fn hanging_up_runs_its_branch_once_and_says_nothing_more() {
     let text = MENU.replace("start =", "on_hang_up = \"say\"\nstart =")
         + "[node.say]\nkind = \"play\"\nsay = [\"welcome\"]\nnext = \"menu\"\n";
     check(&text, "hang", &["menu_main", "release 16"]);
+}
+
+#[test]
+fn a_hang_up_after_a_transfer_that_may_fail_yet_runs_the_branch_and_nothing_else() {
+    let text = r#"
+    start = "away"
+    on_hang_up = "gone"
+    [node.away]
+    kind = "transfer"
+    to = { skill_queue = "support" }
+    on_failure = "sorry"
+    [node.sorry]
+    kind = "end"
+    say = ["sorry"]
+    [node.gone]
+    kind = "set"
+    data = { gone = "'yes'" }
+    next = "bye"
+    [node.bye]
+    kind = "end"
+    "#;
+    check(text, "hang hang", &["to support", "data gone=yes", "release 16"]);
+    let mut phone = Phone::call(text);
+    phone.perform("hang");
+    phone.input(Input::TransferFailed(Failure::Busy));
+    assert_eq!(phone.told(), ["to support", "data gone=yes", "release 16"]);
 }
 
 #[test]

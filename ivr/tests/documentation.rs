@@ -31,7 +31,7 @@ fn world() -> World {
         prompts: ["en", "zh"].map(recorded).into(),
         queues: [("support".into(), QueueType::Voice)].into(),
         agents: [("1001".into(), AgentType::Audio)].into(),
-        trunks: names(&["carrier"]),
+        trunks: [("carrier".into(), vec!["+1".into()])].into(),
         working_times: names(&["office"]),
         secrets: names(&["crm"]),
         ..World::default()

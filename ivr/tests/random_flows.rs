@@ -4,21 +4,25 @@
 
 use hotline_base::calendar::TimeZone;
 use hotline_base::{Mono, Now, Wall};
-use hotline_ivr::check::{QueueType, World, check, refuses};
+use hotline_ivr::check::{AgentType, QueueType, World, check, refuses};
 use hotline_ivr::model::Flow;
 use hotline_ivr::program::Flows;
 use hotline_ivr::run::io::{Done, Exit, Facts, Failure, Input, Output, QueueStatus};
 use hotline_ivr::run::{Run, STEPS_MAX, Start};
+use hotline_ivr::schedule::WorkingTime;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// So many kinds of nodes, the last of which is an end.
+const END: u8 = 21;
+
 /// A node by two random numbers, with edges to nodes by number.
 fn node(kind: u8, how: u8, edges: [u8; 3], nodes: usize) -> Json {
     let [a, b, c] = edges.map(|edge| format!("n{}", usize::from(edge) % nodes));
     let flag = how.is_multiple_of(2);
-    match kind % 15 {
+    match kind % END {
         0 => json!({ "kind": "play", "say": ["p"], "barge_in": flag, "next": a }),
         1 => json!({ "kind": "wait", "for_s": 1 + how % 5, "barge_in": flag, "next": a }),
         2 => json!({ "kind": "menu", "say": ["p"], "keys": { "1": a, "12": b, "#": c },
@@ -37,6 +41,15 @@ fn node(kind: u8, how: u8, edges: [u8; 3], nodes: usize) -> Json {
         11 => json!({ "kind": "message", "mailbox": "m", "say": ["p"], "next": a, "on_empty": b }),
         12 => json!({ "kind": "agent_sign_in", "next": a, "on_failure": b, "on_locked": c }),
         13 => json!({ "kind": "subflow", "flow": if flag { "main" } else { "sub" }, "next": a }),
+        14 => json!({ "kind": "language", "language": if flag { "'en'" } else { "t" },
+                      "remember": how.is_multiple_of(3), "next": a, "on_unknown": b }),
+        15 => json!({ "kind": "working_time", "working_time": "w", "open": a, "closed": b }),
+        16 => json!({ "kind": "priority", "priority": if flag { "50" } else { "n" }, "next": a }),
+        17 => json!({ "kind": "transfer", "to": { "flow": if flag { "main" } else { "sub" } } }),
+        18 => json!({ "kind": "transfer", "to": { "agent": if flag { "'1001'" } else { "t" } },
+                      "on_failure": a }),
+        19 => json!({ "kind": "transfer", "to": { "number": "t", "trunk": "carrier" },
+                      "on_failure": a }),
         _ => json!({ "kind": "end", "cause": 16 }),
     }
 }
@@ -47,7 +60,7 @@ fn flow((written, roots): &Written) -> Flow {
     let count = written.len();
     let nodes = written.iter().enumerate().map(|(place, (kind, how, edges))| {
         // The last one is an end, so that many of them pass.
-        let kind = if place + 1 == count { 14 } else { *kind };
+        let kind = if place + 1 == count { END - 1 } else { *kind };
         (format!("n{place}"), node(kind, *how, *edges, count))
     });
     let mut document = json!({
@@ -80,6 +93,9 @@ fn passes(flows: &BTreeMap<String, Flow>) -> bool {
         default_language: "en".into(),
         prompts: [("en".to_string(), prompts)].into(),
         queues: [("q".to_string(), QueueType::Voice)].into(),
+        agents: [("1001".to_string(), AgentType::Audio)].into(),
+        trunks: [("carrier".to_string(), Vec::new())].into(),
+        working_times: ["w".to_string()].into(),
         ..World::default()
     };
     let mut faults = check(flows, &world);
@@ -95,20 +111,30 @@ struct Call {
     effect: u32,
     exit: Option<Exit>,
     suspended: bool,
+    /// Nodes entered since the last input, by flow.
+    entered: Vec<(String, String)>,
 }
 
 impl Call {
-    fn begin(flows: &Arc<Flows>) -> Call {
+    fn begin(flows: &Arc<Flows>, open: bool) -> Call {
         let start = Start {
             facts: Facts::default(),
             language: "en".into(),
             default_language: "en".into(),
             time_zone: TimeZone::utc(),
-            working_times: Arc::default(),
+            working_times: Arc::new([("w".into(), WorkingTime::constant("w", open))].into()),
         };
         let now = Now { mono: Mono::from_ms(1_000), wall: Wall(1_800_000_000_000_000) };
         let run = Run::start(flows, "main", false, start, now).unwrap();
-        let mut call = Call { run, ms: 1_000, play: 0, effect: 0, exit: None, suspended: false };
+        let mut call = Call {
+            run,
+            ms: 1_000,
+            play: 0,
+            effect: 0,
+            exit: None,
+            suspended: false,
+            entered: Vec::new(),
+        };
         call.drain();
         call
     }
@@ -125,6 +151,7 @@ impl Call {
     }
 
     fn drain(&mut self) {
+        self.entered.clear();
         let mut outputs = 0;
         while let Some(output) = self.run.poll() {
             outputs += 1;
@@ -136,6 +163,9 @@ impl Call {
                 }
                 Output::Effect { effect, .. } => self.effect = effect,
                 Output::Exit(exit) => self.exit = Some(exit),
+                Output::Entered { flow, node } => {
+                    self.entered.push((flow.to_string(), node.to_string()));
+                }
                 _ => {}
             }
         }
@@ -181,9 +211,24 @@ impl Call {
         }
     }
 
-    /// The caller hangs up and nothing outside answers any more: it must come to rest.
-    fn hang_up(&mut self) {
+    /// The caller hangs up and nothing outside answers any more: wherever the flow is, also at a
+    /// transfer, a branch runs if there is one, once, and comes to rest.
+    fn hang_up(&mut self, flows: &BTreeMap<String, Flow>) {
+        let minds = self.run.minds_hang_up();
         self.input(Input::HungUp);
+        if minds && self.entered.is_empty() {
+            // It has gone through many nodes just now, and pauses.
+            self.expire();
+        }
+        match self.entered.first() {
+            Some((flow, node)) => {
+                assert!(minds, "{node}");
+                assert_eq!(flows[flow].on_hang_up.as_ref(), Some(node));
+            }
+            None => assert!(!minds),
+        }
+        self.input(Input::HungUp);
+        assert_eq!(self.entered, [], "once");
         for _ in 0..100 {
             if self.run.is_over() {
                 return;
@@ -195,11 +240,12 @@ impl Call {
 }
 
 fn play_through(flows: BTreeMap<String, Flow>, acts: &[(u8, u8)]) -> Option<Exit> {
-    let mut call = Call::begin(&Arc::new(Flows::build(&flows, &BTreeMap::new())));
+    let open = acts.len().is_multiple_of(2);
+    let mut call = Call::begin(&Arc::new(Flows::build(&flows, &BTreeMap::new())), open);
     for (what, how) in acts {
         call.act(*what, *how);
     }
-    call.hang_up();
+    call.hang_up(&flows);
     call.exit
 }
 

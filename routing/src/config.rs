@@ -30,6 +30,8 @@ pub struct Config {
     pub flow_queues: BTreeMap<String, Vec<String>>,
     /// Names of the working times; what may be referred to.
     pub working_times: Vec<String>,
+    /// Languages that the tenant speaks; what may be referred to. Empty: not known, any may be.
+    pub languages: Vec<String>,
     /// How a dialled number is normalised when the trunk has no rules of its own.
     pub number_rules: NumberRules,
 }
@@ -322,6 +324,8 @@ impl Distribution {
 pub struct Agent {
     /// Digits, unique in the tenant; read out to callers.
     pub employee_id: String,
+    /// Whose it is, by a name of the tenant's own directory (`account`). Decides nothing here.
+    pub account: Option<String>,
     /// Type of the agent.
     #[serde(rename = "type")]
     pub kind: AgentType,
@@ -339,6 +343,7 @@ impl Default for Agent {
     fn default() -> Self {
         Agent {
             employee_id: String::new(),
+            account: None,
             kind: AgentType::Audio,
             skill_queues: Vec::new(),
             sign_in_on_registration: false,
@@ -410,6 +415,9 @@ pub struct AccessCode {
     pub kind: AccessCodeType,
     /// An unknown extension code takes the route of the code alone instead of 404.
     pub unknown_extension_allowed: bool,
+    /// Language of prompts of calls to it, where the route names none; `None`: what the caller is
+    /// remembered to speak, else the tenant's.
+    pub language: Option<String>,
 }
 
 /// Media type of an access code.
@@ -440,7 +448,7 @@ pub struct CalledRoute {
     /// 0 (default) – 100, most urgent highest.
     #[serde(default)]
     pub priority: u8,
-    /// Language of prompts; `None` is the tenant's.
+    /// Language of prompts; `None` is the access code's.
     #[serde(default)]
     pub language: Option<String>,
     /// When the caller's call is answered.

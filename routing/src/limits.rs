@@ -6,6 +6,8 @@ pub const CALLS_MAX: usize = 1_000_000;
 pub const REASON_MAX: usize = 100;
 /// Highest priority of a caller; a higher one is refused (`OutOfRange`).
 pub const PRIORITY_MAX: u8 = 100;
+/// Most digits of an employee ID; a longer one is a fault of the configuration.
+pub const EMPLOYEE_ID_DIGITS_MAX: usize = 20;
 /// Longest wrap-up from now, seconds; an extension is cut to it.
 pub const WRAP_UP_MAX_S: u32 = 3600;
 /// Deadlines handled by one `Expire`; the rest stay due and the next `Expire` takes them.

@@ -13,7 +13,7 @@ pub const NUMBER_MAX: usize = 40;
 pub const DIALLED_MAX: usize = 256;
 
 /// Emergency numbers of the world's numbering plans: whoever may call nothing else may call these.
-const EMERGENCY_NUMBERS: &[&str] = &["000", "110", "112", "119", "120", "911", "999"];
+pub const EMERGENCY_NUMBERS: &[&str] = &["000", "110", "112", "119", "120", "911", "999"];
 
 /// Whether a number calls for help.
 pub fn is_emergency(number: &str) -> bool {

@@ -72,7 +72,7 @@ pub struct Resolution {
     pub draft: bool,
     /// Priority in the queue, 0–100.
     pub priority: u8,
-    /// Language of prompts, if not the tenant's.
+    /// Language of prompts by the route, else by the access code; `None`: neither says.
     pub language: Option<String>,
     /// When the caller's call is answered.
     pub answer_supervision: AnswerSupervision,
@@ -143,6 +143,7 @@ struct CodeRoutes {
     alone: Option<u32>,
     extensions: BTreeMap<CompactString, u32>,
     unknown_extension_allowed: bool,
+    language: Option<String>,
 }
 
 impl Routes {
@@ -153,6 +154,7 @@ impl Routes {
             routes.longest = routes.longest.max(code.code.len());
             let entry = routes.codes.entry(CompactString::new(&code.code)).or_default();
             entry.unknown_extension_allowed = code.unknown_extension_allowed;
+            entry.language.clone_from(&code.language);
         }
         for (index, route) in config.called_routes.iter().enumerate() {
             let Some(entry) = routes.codes.get_mut(route.access_code.as_str()) else { continue };
@@ -185,7 +187,8 @@ impl Routes {
             if let Ok(route) = entry.route(config, rest, about.test_caller)
                 && let Some(found) = resolution(config, code, rest, route, about)
             {
-                return Ok(found);
+                let language = found.language.or_else(|| entry.language.clone());
+                return Ok(Resolution { language, ..found });
             }
         }
         Err(if any { NoRoute::NoRoute } else { NoRoute::NoAccessCode })
@@ -369,6 +372,19 @@ mod tests {
         let found = |number: &str| routes.resolve(&config, number, Circumstances::ANY).unwrap();
         assert!(found("9005").extension_unknown);
         assert_eq!(found("123451").extension_code.as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn the_language_of_a_route_goes_before_that_of_its_access_code() {
+        let mut config = config();
+        config.access_codes[0].language = Some("zh".into());
+        config.called_routes[0].language = Some("es".into());
+        let routes = Routes::new(&config);
+        let language =
+            |number: &str| routes.resolve(&config, number, Circumstances::ANY).unwrap().language;
+        assert_eq!(language("123451").as_deref(), Some("es"));
+        assert_eq!(language("12345").as_deref(), Some("zh"));
+        assert_eq!(language("123459"), None, "of another access code");
     }
 
     fn queue_of(found: Resolution) -> String {

@@ -7,7 +7,7 @@ use crate::config::{
     AccessCodeType, Agent, AgentType, CalledRoute, Config, Destination, HoldMethod, Limits, Policy,
     QueueType, SkillQueue, WaitMethod,
 };
-use crate::limits::PRIORITY_MAX;
+use crate::limits::{EMPLOYEE_ID_DIGITS_MAX, PRIORITY_MAX};
 use crate::route::is_extension_code;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +61,7 @@ impl Config {
             if !digits || !(1..=20).contains(&code.code.len()) {
                 faults.of("access_code", &code.code).error("code", &code.code, "1–20 digits");
             }
+            names.check_language(&code.language, &mut faults.of("access_code", &code.code));
         }
         self.called_routes.iter().for_each(|route| check_route(route, &names, &mut faults));
         self.check_prefixes(&mut faults);
@@ -168,22 +169,25 @@ impl Config {
         }
     }
 
-    /// Where the policies of a queue may bring a caller: the policy's key, what it names, the queue.
-    /// Of a flow: the queues that it transfers to.
+    /// Where the policies of a queue, and the flow that runs while callers wait, may bring a caller:
+    /// the key, what it names, the queue. Of a flow: the queues that it transfers to.
     fn onward<'a>(
         &'a self,
         queue: &'a SkillQueue,
         names: &Names<'a>,
     ) -> Vec<(&'static str, &'a str, &'a SkillQueue)> {
         let mut onward = Vec::new();
-        for (field, policy) in policies(queue) {
-            let (name, queues) = match policy {
-                Policy::Release { .. } => continue,
-                Policy::SkillQueue(name) => (name, std::slice::from_ref(name)),
-                Policy::Flow(name) => {
-                    (name, self.flow_queues.get(name).map_or(&[][..], Vec::as_slice))
-                }
-            };
+        let by_flow = |name| self.flow_queues.get(name).map_or(&[][..], Vec::as_slice);
+        let waiting = match &queue.waiting {
+            WaitMethod::Flow(name) => Some(("waiting", name, by_flow(name))),
+            WaitMethod::Default | WaitMethod::Tone(_) => None,
+        };
+        let policies = policies(queue).into_iter().filter_map(|(field, policy)| match policy {
+            Policy::Release { .. } => None,
+            Policy::SkillQueue(name) => Some((field, name, std::slice::from_ref(name))),
+            Policy::Flow(name) => Some((field, name, by_flow(name))),
+        });
+        for (field, name, queues) in policies.chain(waiting) {
             let known = queues.iter().filter_map(|queue| names.queues.get(queue.as_str()).copied());
             onward.extend(known.map(|queue| (field, name.as_str(), queue)));
         }
@@ -292,8 +296,10 @@ fn check_methods(queue: &SkillQueue, names: &Names<'_>, of: &mut Of<'_>) {
 fn check_agent(agent: &Agent, names: &Names<'_>, faults: &mut Faults) {
     let mut of = faults.of("agent", &agent.employee_id);
     let id = &agent.employee_id;
-    if !(1..=20).contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_digit()) {
-        of.error("employee_id", id, "1–20 digits");
+    let fits = (1..=EMPLOYEE_ID_DIGITS_MAX).contains(&id.len());
+    if !fits || !id.bytes().all(|b| b.is_ascii_digit()) {
+        let allowed = format!("1–{EMPLOYEE_ID_DIGITS_MAX} characters of 0123456789");
+        of.error("employee_id", id, allowed);
     }
     if agent.skill_queues.is_empty() {
         of.bare("skill_queues", "[]", "one or many");
@@ -352,6 +358,7 @@ fn check_route(route: &CalledRoute, names: &Names<'_>, faults: &mut Faults) {
         of.error("extension_code", extension, "1–12 of 0-9 * #");
     }
     of.range("priority", route.priority.into(), 0, PRIORITY_MAX.into(), "");
+    names.check_language(&route.language, &mut of);
     check_destination(route, &route.destination, "", names, &mut of);
     if let Some(destination) = &route.out_of_hours {
         check_destination(route, destination, "out_of_hours.", names, &mut of);
@@ -423,6 +430,7 @@ struct Names<'a> {
     codes: BTreeMap<&'a str, AccessCodeType>,
     flows: BTreeSet<&'a str>,
     working_times: BTreeSet<&'a str>,
+    languages: &'a [String],
 }
 
 impl<'a> Names<'a> {
@@ -433,12 +441,23 @@ impl<'a> Names<'a> {
             codes: config.access_codes.iter().map(|c| (c.code.as_str(), c.kind)).collect(),
             flows: config.flows.iter().map(String::as_str).collect(),
             working_times: config.working_times.iter().map(String::as_str).collect(),
+            languages: &config.languages,
         }
     }
 
     fn check_flow(&self, field: &str, name: &str, of: &mut Of<'_>) {
         if !self.flows.contains(name) {
             of.error(field, name, "the name of a published flow");
+        }
+    }
+}
+
+impl Names<'_> {
+    fn check_language(&self, language: &Option<String>, of: &mut Of<'_>) {
+        let unknown = language.as_ref().filter(|language| !self.languages.contains(language));
+        if let Some(language) = unknown.filter(|_| !self.languages.is_empty()) {
+            let allowed = format!("a language of the tenant: {}", self.languages.join(", "));
+            of.error("language", language, allowed);
         }
     }
 }

@@ -221,7 +221,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "employee_id = \"1001\"",
         "employee_id = \"10x1\"",
-        "agent \"10x1\": employee_id = \"10x1\"; allowed 1–24 characters of 0123456789",
+        "agent \"10x1\": employee_id = \"10x1\"; allowed 1–20 characters of 0123456789",
     ),
     (
         "type = \"audio\"",

@@ -90,7 +90,6 @@ fn a_web_service_that_answers_well_is_believed_and_any_other_takes_the_branch_fo
     let paths = ["good", "other", "text", "huge", "slow", "away", "error"];
     let mut flows: Vec<_> = paths.iter().map(|path| (*path, asks(service.address, path))).collect();
     flows.push(("refused", asks(refused, "good")));
-    flows.push(("forbidden", asks(elsewhere, "good")));
     let hosts = [service.address, refused];
     let server = Server::start(asking(net, &flows, &hosts).set(OPENED, &list(&hosts)));
     all_call(&server, &flows);

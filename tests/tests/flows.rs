@@ -264,7 +264,7 @@ fn a_caller_chooses_support_hears_its_place_and_talks_to_an_agent() {
     caller.presses("1");
     let ringing = agent.ringing(SOON);
     caller.hears("you_are_number");
-    caller.hears("digit_1");
+    caller.hears("number_1");
     agent.answer(&ringing, far.address);
     far.talk(ringing.audio.expect("an offer"), AGENT_HZ);
     caller.says(CALLER_HZ);
@@ -283,7 +283,7 @@ fn a_waiting_flow_is_heard_takes_keys_and_is_cut_off_when_an_agent_answers() {
     let (mut agent, far) = agent(&server);
     assert_eq!(server.api().post("agents/1001/busy", &json!({})).0, 200);
     let mut caller = Caller::dials(&server, 0, "123451", Way::Events);
-    for prompt in ["you_are_number", "digit_1", "in_the_queue"] {
+    for prompt in ["you_are_number", "number_1", "in_the_queue"] {
         caller.hears(prompt);
     }
     hotline_tests::until("music", s(5), || {

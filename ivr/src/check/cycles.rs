@@ -5,15 +5,17 @@
 //! with barge-in does not: a digit that nobody takes passes it at once, again and again. The body
 //! of a loop is bounded, so its edge is left out; what remains must have no cycle (then no way is
 //! endless: the last loop on one would have to be left by `next`, and nothing after it leads back).
-//! When the caller has hung up nothing takes time.
+//! Where a flow goes over to another for good, loops and sub-flows begin anew: a way round through
+//! such a place is endless whatever it leads through. When the caller has hung up nothing takes time.
 
-use super::edges::reachable;
 use crate::fault::Fault;
 use crate::model::{Flow, Name, Node, Target};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Most ways round that are told of one set of flows.
 const TOLD_MAX: usize = 20;
+/// The key of an edge by which a flow goes over to another for good.
+const FOR_GOOD: &str = "to.flow";
 
 /// A node of a flow.
 type Place<'a> = (&'a str, &'a str);
@@ -21,31 +23,54 @@ type Graph<'a> = BTreeMap<Place<'a>, Vec<(String, Place<'a>)>>;
 
 /// The ways round without end.
 pub fn faults(flows: &BTreeMap<Name, Flow>) -> Vec<Fault> {
+    const ENDLESS: &str = "goes round without ever waiting for the caller; put a question, a wait or \
+                           a play with barge_in = false, or a loop on the way";
     let passed = passed_at_once(flows);
-    let mut graph = Graph::new();
+    let (mut within, mut over) = (Graph::new(), Graph::new());
     for (name, flow) in flows {
         for (node_name, node) in &flow.node {
-            if !stops(node, &passed) {
-                graph.insert((name, node_name), ways_on(name, node, flows));
-            }
+            let ways = if stops(node, &passed) { Vec::new() } else { edges_of(name, node) };
+            let bounded = ways.iter().filter(|(key, _)| !is_body(node, key)).cloned().collect();
+            within.insert((name.as_str(), node_name.as_str()), bounded);
+            let ways = ways.into_iter().chain(ways_over(node, flows)).collect();
+            over.insert((name.as_str(), node_name.as_str()), ways);
         }
     }
-    let mut faults = endless(
-        graph,
-        "goes round without ever waiting for the caller; put a question, a wait or a play with \
-         barge_in = false, or a loop on the way",
-    );
+    let mut faults = endless(within, ENDLESS);
+    faults.extend(round_for_good(&over, ENDLESS));
     for (name, flow) in flows {
         let Some(branch) = &flow.on_hang_up else { continue };
-        let gone = reachable(flow, &[branch]);
-        let node = |place: &str| flow.node.get(place);
-        let graph = gone.iter().filter_map(|place| Some((*place, node(place)?)));
-        let graph = graph.map(|(place, node)| ((name.as_str(), place), ways_on(name, node, flows)));
-        let more = endless(graph.collect(), "goes round without end when the caller has hung up");
-        let known: BTreeSet<String> = faults.iter().map(|fault| fault.path.clone()).collect();
-        faults.extend(more.into_iter().filter(|fault| !known.contains(&fault.path)));
+        let graph = unheard((name, branch), flows);
+        let more = endless(graph, "goes round without end when the caller has hung up");
+        let known: BTreeSet<(String, String)> =
+            faults.iter().map(|fault| (fault.flow.clone(), fault.path.clone())).collect();
+        let is_new = |fault: &Fault| !known.contains(&(fault.flow.clone(), fault.path.clone()));
+        faults.extend(more.into_iter().filter(is_new));
     }
     faults
+}
+
+/// What can be come to from a hang-up branch, in sub-flows too; a node that needs the caller ends it.
+fn unheard<'a>(branch: Place<'a>, flows: &'a BTreeMap<Name, Flow>) -> Graph<'a> {
+    let mut graph = Graph::new();
+    let mut open = vec![branch];
+    while let Some(place) = open.pop() {
+        let Some((flow_name, flow)) = flows.get_key_value(place.0) else { continue };
+        let Some(node) = flow.node.get(place.1).filter(|node| !node.needs_caller()) else {
+            continue;
+        };
+        if graph.contains_key(&place) {
+            continue;
+        }
+        let edges = node.edges().into_iter().map(|(_, edge)| (flow_name.as_str(), edge.as_str()));
+        open.extend(edges);
+        if let Node::Subflow { flow, .. } = node {
+            open.extend(begin_of(flows, flow));
+        }
+        let ways = edges_of(flow_name, node).into_iter();
+        graph.insert(place, ways.filter(|(key, _)| !is_body(node, key)).collect());
+    }
+    graph
 }
 
 /// The flows that, run as sub-flows, may come to an end without having stopped.
@@ -77,6 +102,11 @@ fn reaches_end(flow: &Flow, passed: &BTreeSet<&str>) -> bool {
     false
 }
 
+fn begin_of<'a>(flows: &'a BTreeMap<Name, Flow>, flow: &str) -> Option<Place<'a>> {
+    let (name, flow) = flows.get_key_value(flow)?;
+    Some((name, &flow.start))
+}
+
 /// Whether a node takes time or a digit, whatever was typed before.
 pub(super) fn stops(node: &Node, passed: &BTreeSet<&str>) -> bool {
     match node {
@@ -90,19 +120,100 @@ pub(super) fn stops(node: &Node, passed: &BTreeSet<&str>) -> bool {
     }
 }
 
+/// Where a node leads to without the bodies of loops, also where it goes over to another flow for
+/// good.
 pub(super) fn ways_on<'a>(
     flow: &'a str,
     node: &'a Node,
     flows: &'a BTreeMap<Name, Flow>,
 ) -> Vec<(String, Place<'a>)> {
-    let edges = node.edges().into_iter();
-    let edges = edges.filter(|(key, _)| !(matches!(node, Node::Loop { .. }) && key == "body"));
-    let mut ways: Vec<_> = edges.map(|(key, edge)| (key, (flow, edge.as_str()))).collect();
-    if let Node::Transfer { to: Target::Flow(other), .. } = node {
-        let start = flows.get(other).map(|flow| flow.start.as_str());
-        ways.extend(start.map(|start| ("to.flow".to_owned(), (other.as_str(), start))));
+    let over = ways_over(node, flows).filter(|(key, _)| key == FOR_GOOD);
+    edges_of(flow, node).into_iter().filter(|(key, _)| !is_body(node, key)).chain(over).collect()
+}
+
+/// Where a node leads to within its flow.
+fn edges_of<'a>(flow: &'a str, node: &'a Node) -> Vec<(String, Place<'a>)> {
+    node.edges().into_iter().map(|(key, edge)| (key, (flow, edge.as_str()))).collect()
+}
+
+/// Where a node leads to in other flows: for good, or to come back.
+fn ways_over<'a>(node: &Node, flows: &'a BTreeMap<Name, Flow>) -> Option<(String, Place<'a>)> {
+    let (key, flow) = match node {
+        Node::Transfer { to: Target::Flow(flow), .. } => (FOR_GOOD, flow),
+        Node::Subflow { flow, .. } => ("flow", flow),
+        _ => return None,
+    };
+    Some((key.to_owned(), begin_of(flows, flow)?))
+}
+
+fn is_body(node: &Node, key: &str) -> bool {
+    matches!(node, Node::Loop { .. }) && key == "body"
+}
+
+/// One fault for each way round through a place where a flow goes over to another for good.
+fn round_for_good(graph: &Graph<'_>, what: &str) -> Vec<Fault> {
+    let mut told = BTreeSet::new();
+    let mut faults = Vec::new();
+    for (from, ways) in graph {
+        for (_, to) in ways.iter().filter(|(key, _)| key == FOR_GOOD) {
+            let Some(mut cycle) = way_between(graph, *to, *from) else { continue };
+            cycle.push((*from, FOR_GOOD.to_owned()));
+            from_the_least(&mut cycle);
+            let places: BTreeSet<_> = cycle.iter().map(|(place, _)| *place).collect();
+            if told.insert(places) && told.len() <= TOLD_MAX {
+                faults.extend(tell(&cycle, what));
+            }
+        }
     }
-    ways
+    faults
+}
+
+/// A shortest way from one place to another, with the keys of its edges.
+fn way_between<'a>(
+    graph: &Graph<'a>,
+    from: Place<'a>,
+    to: Place<'a>,
+) -> Option<Vec<(Place<'a>, String)>> {
+    let mut came: BTreeMap<Place<'a>, Option<(Place<'a>, String)>> = [(from, None)].into();
+    let mut open = VecDeque::from([from]);
+    while let Some(at) = open.pop_front() {
+        if at == to {
+            let mut way = Vec::new();
+            let mut back = came.get(&at).cloned().flatten();
+            while let Some((place, key)) = back {
+                way.push((place, key));
+                back = came.get(&place).cloned().flatten();
+            }
+            way.reverse();
+            return Some(way);
+        }
+        for (key, next) in graph.get(&at).into_iter().flatten() {
+            if graph.contains_key(next) && !came.contains_key(next) {
+                came.insert(*next, Some((at, key.clone())));
+                open.push_back(*next);
+            }
+        }
+    }
+    None
+}
+
+/// Begins a cycle at the same node however it was found, so that a fault stands still.
+fn from_the_least(cycle: &mut [(Place<'_>, String)]) {
+    let least = (0..cycle.len()).min_by_key(|at| cycle.get(*at).map(|(place, _)| *place));
+    cycle.rotate_left(least.unwrap_or_default());
+}
+
+fn tell(cycle: &[(Place<'_>, String)], what: &str) -> Option<Fault> {
+    let (first, key) = cycle.first()?;
+    let flow = first.0;
+    let shown = |place: &Place<'_>| match *place {
+        (other, node) if other == flow => node.to_owned(),
+        (other, node) => format!("{other}:{node}"),
+    };
+    let mut way: Vec<String> = cycle.iter().map(|(place, _)| shown(place)).collect();
+    way.push(shown(first));
+    let fault = format!("{} {what}", way.join(" → "));
+    Some(Fault::wrong(&format!("node.{}.{key}", first.1), fault).in_flow(flow))
 }
 
 /// One fault for each cycle found; a cycle is found, told, and cut where it closes.
@@ -111,17 +222,9 @@ fn endless(mut graph: Graph<'_>, what: &str) -> Vec<Fault> {
     while faults.len() < TOLD_MAX {
         trim(&mut graph);
         let Some(cycle) = cycle(&graph) else { break };
-        let (Some((first, key)), Some((last, _))) = (cycle.first(), cycle.last()) else { break };
-        let (first, last, key) = (*first, *last, key.clone());
-        let flow = first.0;
-        let shown = |place: Place<'_>| match place {
-            (other, node) if other == flow => node.to_owned(),
-            (other, node) => format!("{other}:{node}"),
-        };
-        let mut way: Vec<String> = cycle.iter().map(|(place, _)| shown(*place)).collect();
-        way.push(shown(first));
-        let fault = format!("{} {what}", way.join(" → "));
-        faults.push(Fault::wrong(&format!("node.{}.{key}", first.1), fault).in_flow(flow));
+        let (Some((first, _)), Some((last, _))) = (cycle.first(), cycle.last()) else { break };
+        let (first, last) = (*first, *last);
+        faults.extend(tell(&cycle, what));
         if let Some(ways) = graph.get_mut(&last) {
             ways.retain(|(_, to)| *to != first);
         }
@@ -150,11 +253,8 @@ fn cycle<'a>(graph: &Graph<'a>) -> Option<Vec<(Place<'a>, String)>> {
     let mut at = *graph.keys().next()?;
     loop {
         if let Some(begin) = way.iter().position(|(place, _)| *place == at) {
-            let cycle = way.split_off(begin);
-            // Begin at the same node however it was found, so that a fault stands still.
-            let least = (0..cycle.len()).min_by_key(|at| cycle.get(*at).map(|(place, _)| *place));
-            let mut cycle = cycle;
-            cycle.rotate_left(least.unwrap_or_default());
+            let mut cycle = way.split_off(begin);
+            from_the_least(&mut cycle);
             return Some(cycle);
         }
         let (key, next) = graph.get(&at)?.first()?;

@@ -59,16 +59,6 @@ fn is_cut_off(flow: &Flow, from: &[&Name]) -> bool {
 /// Edges that a flow can do without, but hardly means to. (Others are missing at reading already.)
 fn missing(flow: &Flow) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let collects = flow.node.iter().find(|(_, node)| match node {
-        Node::Collect { into, .. } => {
-            flow.variables.get(into).is_none_or(|variable| !variable.secret)
-        }
-        _ => false,
-    });
-    if let Some((name, _)) = collects.filter(|_| flow.on_hang_up.is_none()) {
-        let what = format!("what \"{name}\" collects is lost when the caller hangs up");
-        faults.push(Fault::missing("on_hang_up", what).warning());
-    }
     for (name, node) in &flow.node {
         let fails = matches!(node, Node::Transfer { on_failure: None, .. });
         if fails && flow.on_fault.is_none() {
@@ -84,15 +74,7 @@ fn after_hang_up(flow: &Flow) -> Vec<Fault> {
     let Some(branch) = &flow.on_hang_up else { return Vec::new() };
     let gone = reachable(flow, &[branch]);
     let needs_caller = flow.node.iter().filter(|(name, node)| {
-        gone.contains(name.as_str())
-            && matches!(
-                node,
-                Node::Menu { .. }
-                    | Node::Collect { .. }
-                    | Node::Message { .. }
-                    | Node::AgentSignIn { .. }
-                    | Node::Transfer { .. }
-            )
+        gone.contains(name.as_str()) && node.needs_caller() && !matches!(node, Node::Wait { .. })
     });
     needs_caller
         .map(|(name, node)| {

@@ -1,14 +1,15 @@
 //! What is wrong with flows that can be read: between nodes, between flows, and with the world.
 //!
 //! Owns: edges and reachability ([`edges`]), ways round without end ([`cycles`]) and with too many
-//! turns ([`turns`]), types and secrets
-//! ([`names`], with each expression's place from [`uses`]), variables read before they are set
-//! ([`assigned`]), secrets sent without TLS ([`in_clear`]), recordings ([`prompts`]), what is referred to ([`objects`]) and flows in flows
+//! turns ([`turns`]), types and secrets ([`names`], with each expression's place from [`uses`]), variables read before they are set
+//! ([`assigned`]), what a hang-up leaves unfinished ([`hang_up`]), secrets sent without TLS
+//! ([`in_clear`]), recordings ([`prompts`]), what is referred to ([`objects`]) and flows in flows
 //! ([`subflows`]). Does not own: single values ([`crate::read`]).
 
 mod assigned;
 mod cycles;
 mod edges;
+mod hang_up;
 mod in_clear;
 mod names;
 mod objects;
@@ -45,6 +46,7 @@ pub fn check(flows: &BTreeMap<Name, Flow>, world: &World) -> Vec<Fault> {
         faults.extend(turns::faults(flows));
     }
     faults.extend(endless);
+    faults.extend(hang_up::faults(flows, world));
     faults.extend(subflows::faults(flows, world));
     faults.extend(objects::media_faults(flows, world));
     faults.sort_by(|a, b| (&a.flow, a.severity).cmp(&(&b.flow, b.severity)));

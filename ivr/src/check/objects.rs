@@ -4,7 +4,7 @@
 use super::{Access, World, quoted, some_of};
 use crate::expr::template::Template;
 use crate::fault::Fault;
-use crate::model::{Flow, Name, Node, Target, Value};
+use crate::model::{Flow, Name, Node, OUTSIDE_DIGITS_MAX, Target, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// References to nothing.
@@ -116,10 +116,17 @@ fn target_fault(
     match to {
         Target::SkillQueue(queue) => queue_fault(world, &path("to.skill_queue"), queue),
         Target::Flow(other) => flow_fault(flows, &path("to.flow"), other),
-        Target::Number { trunk, .. } => {
-            let (known, names) = (world.trunks.contains(trunk), some_of(&world.trunks));
-            let what = "a trunk of the tenant that takes calls (with a target)";
-            unless(known, &path("to.trunk"), trunk, what, &names)
+        Target::Number { number, trunk } => {
+            let Some(prefixes) = world.trunks.get(trunk) else {
+                let what = "a trunk of the tenant that takes calls (with a target)";
+                let names = some_of(world.trunks.keys());
+                return unless(false, &path("to.trunk"), trunk, what, &names);
+            };
+            let Some(Value::Text(number)) = number.constant() else { return None };
+            if world.emergency_numbers.contains(number) {
+                return None;
+            }
+            number_fault(&path("to.number"), number, trunk, prefixes)
         }
         Target::Agent(expr) => {
             let Some(Value::Text(id)) = expr.constant() else { return None };
@@ -128,6 +135,25 @@ fn target_fault(
             unless(known, &path("to.agent"), id, "the employee ID of an agent", &names)
         }
     }
+}
+
+/// A number that a trunk does not call.
+fn number_fault(path: &str, number: &str, trunk: &str, prefixes: &[String]) -> Option<Fault> {
+    fn without_plus(number: &str) -> &str {
+        number.strip_prefix('+').unwrap_or(number)
+    }
+    let digits = without_plus(number);
+    let is_number = (1..=OUTSIDE_DIGITS_MAX).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number {
+        let allowed = format!("1–{OUTSIDE_DIGITS_MAX} digits, with or without + before them");
+        return Some(Fault::not_allowed(path, quoted(number), allowed));
+    }
+    let may_be_called = prefixes.iter().any(|prefix| digits.starts_with(without_plus(prefix)));
+    (!may_be_called).then(|| {
+        let what = format!("a number that the outside_prefixes of trunk \"{trunk}\" allow");
+        Fault::not_allowed(path, quoted(number), format!("{what}: {}", some_of(prefixes)))
+    })
 }
 
 /// Transfers of calls to queues and agents that may not get calls of their type.

@@ -31,7 +31,8 @@ pub fn faults(flows: &Flows) -> Vec<Fault> {
     let gone = flows.iter().map(|(name, flow)| {
         let branch: Vec<&Name> = flow.on_hang_up.iter().collect();
         let places = reachable(flow, &branch);
-        (name.as_str(), places.into_iter().filter(|place| flow.node.contains_key(*place)).collect())
+        let goes_on = |place: &&str| flow.node.get(*place).is_some_and(|node| !node.needs_caller());
+        (name.as_str(), places.into_iter().filter(goes_on).collect())
     });
     let known: BTreeSet<String> = faults.iter().map(|fault| fault.flow.clone()).collect();
     let more = Turns::new(flows, gone.collect()).faults("when the caller has hung up");

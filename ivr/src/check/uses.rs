@@ -105,6 +105,7 @@ fn spoken<'a>((key, speech): (String, &Speech)) -> Option<Use<'a>> {
         Speech::Prompt(_) | Speech::SilenceMs(_) => return None,
         Speech::Digits(expr) => ("digits", expr, Type::Text),
         Speech::Number(expr) => ("number", expr, Type::Number),
+        Speech::People(expr) => ("people", expr, Type::Number),
         Speech::Date(expr) => ("date", expr, Type::Time),
         Speech::Time(expr) => ("time", expr, Type::Time),
         Speech::Duration(expr) => ("duration", expr, Type::Number),

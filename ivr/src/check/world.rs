@@ -16,8 +16,11 @@ pub struct World {
     pub queues: BTreeMap<String, QueueType>,
     /// Agents by employee ID.
     pub agents: BTreeMap<String, AgentType>,
-    /// Trunks that take our calls.
-    pub trunks: BTreeSet<String>,
+    /// Trunks that take our calls, each with what outside numbers may begin with there (with or
+    /// without `+`; `+` alone: any).
+    pub trunks: BTreeMap<String, Vec<String>>,
+    /// Outside numbers that every trunk calls: emergency numbers.
+    pub emergency_numbers: BTreeSet<String>,
     /// Custom tones.
     pub tones: BTreeSet<String>,
     /// Working times.

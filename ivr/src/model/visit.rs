@@ -26,6 +26,19 @@ impl Node {
         }
     }
 
+    /// Whether it has no meaning without a caller: a hang-up branch ends there.
+    pub const fn needs_caller(&self) -> bool {
+        matches!(
+            self,
+            Node::Wait { .. }
+                | Node::Menu { .. }
+                | Node::Collect { .. }
+                | Node::Transfer { .. }
+                | Node::Message { .. }
+                | Node::AgentSignIn { .. }
+        )
+    }
+
     /// Its edges: the key under which each is written (`keys.1`, `cases.0.then`), and the node it
     /// leads to.
     pub fn edges(&self) -> Vec<(String, &Name)> {
@@ -83,19 +96,28 @@ impl Node {
 
     /// Everything it may say: the key under which each piece is written, and the piece.
     pub fn speech(&self) -> Vec<(String, &Speech)> {
-        let (say, retry_say) = match self {
+        let (say, listening) = match self {
             Node::Play { say, .. } | Node::Message { say, .. } | Node::End { say, .. } => {
                 (say, None)
             }
             Node::Menu { listening, .. } | Node::Collect { listening, .. } => {
-                (&listening.say, Some(&listening.retry_say))
+                (&listening.say, Some(listening))
             }
             _ => return Vec::new(),
         };
         let first = say.iter().enumerate().map(|(at, piece)| (format!("say.{at}"), piece));
-        let retries = retry_say.into_iter().flatten().enumerate().flat_map(|(retry, say)| {
-            let pieces = say.iter().enumerate();
-            pieces.map(move |(at, piece)| (format!("retry_say.{retry}.{at}"), piece))
+        let retries = listening.into_iter().flat_map(|listening| {
+            let said = [
+                ("retry_say", &listening.retry_say),
+                ("no_input_say", &listening.no_input_say),
+                ("no_match_say", &listening.no_match_say),
+            ];
+            said.into_iter().flat_map(|(key, retries)| {
+                retries.iter().enumerate().flat_map(move |(retry, say)| {
+                    let pieces = say.iter().enumerate();
+                    pieces.map(move |(at, piece)| (format!("{key}.{retry}.{at}"), piece))
+                })
+            })
         });
         first.chain(retries).collect()
     }

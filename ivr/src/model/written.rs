@@ -27,6 +27,7 @@ impl Serialize for Speech {
             Speech::SilenceMs(ms) => return BTreeMap::from([("silence_ms", ms)]).serialize(to),
             Speech::Digits(expr) => ("digits", expr),
             Speech::Number(expr) => ("number", expr),
+            Speech::People(expr) => ("people", expr),
             Speech::Date(expr) => ("date", expr),
             Speech::Time(expr) => ("time", expr),
             Speech::Duration(expr) => ("duration", expr),

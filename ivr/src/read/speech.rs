@@ -10,8 +10,9 @@ const RETRY_SAY_MAX: usize = 11;
 /// Longest name of a prompt, a tone, a mailbox, in characters.
 pub const PROMPT_MAX: usize = 64;
 
-const PIECES: &str = "a prompt's name, { digits = … }, { number = … }, { date = … }, { time = … }, \
-                      { duration = … }, { amount = …, currency = \"EUR\" } or { silence_ms = … }";
+const PIECES: &str = "a prompt's name, { digits = … }, { number = … }, { people = … }, \
+                      { date = … }, { time = … }, { duration = … }, \
+                      { amount = …, currency = \"EUR\" } or { silence_ms = … }";
 const CURRENCY: &str = "three capital letters (ISO 4217), as in EUR";
 
 /// The pieces of an announcement.
@@ -36,7 +37,17 @@ fn piece(at: &At<'_>) -> Option<Speech> {
         return None;
     };
     let mut table = at.table();
-    let kinds = ["prompt", "digits", "number", "date", "time", "duration", "amount", "silence_ms"];
+    let kinds = [
+        "prompt",
+        "digits",
+        "number",
+        "people",
+        "date",
+        "time",
+        "duration",
+        "amount",
+        "silence_ms",
+    ];
     let Some(kind) = kinds.into_iter().find(|kind| entries.contains_key(*kind)) else {
         at.refuse(PIECES);
         return None;
@@ -49,6 +60,7 @@ fn piece(at: &At<'_>) -> Option<Speech> {
             match kind {
                 "digits" => Speech::Digits(expr),
                 "number" => Speech::Number(expr),
+                "people" => Speech::People(expr),
                 "date" => Speech::Date(expr),
                 "time" => Speech::Time(expr),
                 "duration" => Speech::Duration(expr),
@@ -78,15 +90,21 @@ pub fn prompt(at: &At<'_>) -> String {
 
 /// The manners of a node that listens.
 pub fn listening(table: &mut Table<'_>) -> Listening {
-    let retry_say =
-        table.take("retry_say").map(|at| at.items(RETRY_SAY_MAX).iter().map(say).collect());
     Listening {
         say: say_if(table, "say"),
-        retry_say: retry_say.unwrap_or_default(),
+        retry_say: retries_say(table, "retry_say"),
+        no_input_say: retries_say(table, "no_input_say"),
+        no_match_say: retries_say(table, "no_match_say"),
         retries: table.whole("retries", 0..=10, "retries", 2),
         barge_in: table.flag("barge_in", true),
         flush: table.flag("flush", false),
         first_digit_ms: table.time_ms("first_digit_s", "first_digit_ms", 500..=60_000, 5_000),
         inter_digit_ms: table.time_ms("inter_digit_s", "inter_digit_ms", 200..=30_000, 3_000),
     }
+}
+
+/// What is said at each retry.
+fn retries_say(table: &mut Table<'_>, key: &'static str) -> Vec<Vec<Speech>> {
+    let said = table.take(key).map(|at| at.items(RETRY_SAY_MAX).iter().map(say).collect());
+    said.unwrap_or_default()
 }

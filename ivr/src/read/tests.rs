@@ -45,6 +45,8 @@ next = "menu"
 kind = "menu"
 say = "menu_main"
 retry_say = [["no_match", "menu_main"]]
+no_input_say = [["no_input"], ["no_input", { people = "2" }]]
+no_match_say = ["no_match"]
 retries = 1
 barge_in = false
 flush = true

@@ -92,6 +92,8 @@ pub struct Start {
 pub struct Run {
     flows: Arc<Flows>,
     draft: bool,
+    /// Whether one of the flows that it ran was a draft.
+    ran_draft: bool,
     default_language: String,
     zone: TimeZone,
     working_times: Arc<BTreeMap<String, WorkingTime>>,
@@ -224,6 +226,7 @@ impl Run {
         Run {
             flows: Arc::clone(flows),
             draft,
+            ran_draft: draft && flows.has_draft(top.program.name()),
             default_language,
             zone: time_zone,
             working_times,
@@ -267,9 +270,26 @@ impl Run {
         matches!(self.state, State::Left | State::Over)
     }
 
+    /// Whether a hang-up runs a branch of the flow, or of one that it runs in.
+    pub fn minds_hang_up(&self) -> bool {
+        let mut frames = self.below.iter().chain([&self.top]);
+        !matches!(self.state, State::Over) && frames.any(|f| f.program.on_hang_up().is_some())
+    }
+
     /// Flow and node it is at.
     pub fn position(&self) -> (&str, &str) {
         (self.top.program.name(), self.top.node_name())
+    }
+
+    /// Whether it has run a draft: its flow's own, or that of a flow it ran or went over to.
+    pub fn ran_draft(&self) -> bool {
+        self.ran_draft
+    }
+
+    /// A flow as this run sees it.
+    fn find_flow(&mut self, name: &str) -> Option<Arc<Program>> {
+        self.ran_draft |= self.draft && self.flows.has_draft(name);
+        self.flows.get(name, self.draft).map(Arc::clone)
     }
 
     /// What it is at.
@@ -347,8 +367,7 @@ impl Run {
     }
 
     fn handle_hung_up(&mut self, now: Now) {
-        let over = matches!(self.state, State::Left | State::Over);
-        if over || self.hung_up_until.is_some() {
+        if matches!(self.state, State::Over) || self.hung_up_until.is_some() {
             return;
         }
         self.playing = None;

@@ -35,7 +35,7 @@ impl Run {
         program: &Program,
         step: &Step,
     ) -> Result<Next, Fault> {
-        if self.hung_up_until.is_some_and(|until| needs_caller(&step.node) || now.mono >= until) {
+        if self.hung_up_until.is_some_and(|until| step.node.needs_caller() || now.mono >= until) {
             return Ok(Next::Exit(Exit::Release { cause: super::NORMAL_CLEARING }));
         }
         match &step.node {
@@ -51,7 +51,7 @@ impl Run {
                 if listening.flush {
                     self.digits.clear();
                 }
-                self.listen_to(now, step, listening, 0)
+                self.listen_to(now, step, listening, (0, &listening.say))
             }
             Node::Branch { cases, otherwise } => {
                 for case in cases {
@@ -239,7 +239,7 @@ impl Run {
                 Exit::Number { number: self.eval_text(now, number)?, trunk: trunk.clone() }
             }
             Target::Flow(name) => {
-                let Some(program) = self.flows.get(name, self.draft).map(Arc::clone) else {
+                let Some(program) = self.find_flow(name) else {
                     return self.take_failure(Failure::Unknown);
                 };
                 let first = program.start();
@@ -257,7 +257,7 @@ impl Run {
         if self.below.len() + 1 >= STACK_MAX {
             return Err(Fault::StackFull);
         }
-        let program = self.flows.get(flow, self.draft).map(Arc::clone);
+        let program = self.find_flow(flow);
         let program = program.ok_or_else(|| Fault::NoFlow(flow.into()))?;
         let first = program.start();
         let first = first.ok_or_else(|| Fault::NoNode(program.flow().start.clone()))?;
@@ -401,11 +401,10 @@ impl Run {
         now: Now,
         step: &Step,
         listening: &Listening,
-        retry: u8,
+        (retry, say): (u8, &[Speech]),
     ) -> Result<Next, Fault> {
         let manners = Manners::from(listening);
         let needless = manners.barge_in && self.digits.any();
-        let say = said_at(listening, retry);
         let sounds = if needless { Vec::new() } else { self.sounds(now, say)? };
         let listener = self.listen(now, sounds, manners, retry);
         self.hear_at(now, step, listener, Run::hear)
@@ -427,20 +426,24 @@ impl Run {
             }
             _ => return Ok(Next::Stay),
         };
-        let out_of_tries = match hear(self, now, listener, listening.into(), &wanted(&step.node)) {
-            Heard::Still(listener) => {
-                self.state = State::Listening(listener);
-                return Ok(Next::Stay);
-            }
-            Heard::Taken(typed) => match self.take_heard(now, &step.node, typed.into_inner())? {
-                Some(name) => return self.edge(name),
-                None => on_no_match,
-            },
-            Heard::Nothing => on_timeout,
-            Heard::NoMatch => on_no_match,
-        };
+        let (out_of_tries, why_say) =
+            match hear(self, now, listener, listening.into(), &wanted(&step.node)) {
+                Heard::Still(listener) => {
+                    self.state = State::Listening(listener);
+                    return Ok(Next::Stay);
+                }
+                Heard::Taken(typed) => {
+                    match self.take_heard(now, &step.node, typed.into_inner())? {
+                        Some(name) => return self.edge(name),
+                        None => (on_no_match, &listening.no_match_say),
+                    }
+                }
+                Heard::Nothing => (on_timeout, &listening.no_input_say),
+                Heard::NoMatch => (on_no_match, &listening.no_match_say),
+            };
         if retry < listening.retries {
-            return self.listen_to(now, step, listening, retry + 1);
+            let say = said_at(listening, why_say, retry);
+            return self.listen_to(now, step, listening, (retry + 1, say));
         }
         self.edge(out_of_tries)
     }
@@ -481,21 +484,8 @@ fn wanted(node: &Node) -> Wanted<'_> {
     }
 }
 
-fn said_at(listening: &Listening, retry: u8) -> &[Speech] {
-    let last = listening.retry_say.len();
-    let place = usize::from(retry).min(last).checked_sub(1);
-    place.and_then(|place| listening.retry_say.get(place)).unwrap_or(&listening.say)
-}
-
-/// Whether a node has no meaning without a caller.
-fn needs_caller(node: &Node) -> bool {
-    matches!(
-        node,
-        Node::Wait { .. }
-            | Node::Menu { .. }
-            | Node::Collect { .. }
-            | Node::Transfer { .. }
-            | Node::Message { .. }
-            | Node::AgentSignIn { .. }
-    )
+/// What is said after so many retries (0: at the first), `why_say` before what is common to all.
+fn said_at<'a>(listening: &'a Listening, why_say: &'a [Vec<Speech>], retries: u8) -> &'a [Speech] {
+    let say = if why_say.is_empty() { &listening.retry_say } else { why_say };
+    say.get(usize::from(retries)).or(say.last()).unwrap_or(&listening.say)
 }

@@ -122,6 +122,7 @@ impl Run {
         let node = top.node;
         let start = Start { language: snapshot.language.clone(), ..start };
         let mut run = Run::at(flows, snapshot.draft, start, top, now);
+        run.ran_draft |= frames.iter().any(|one| run.draft && flows.has_draft(one.program.name()));
         run.below = frames;
         run.digits = Digits::of(&snapshot.digits, now.mono);
         // What is pressed in a run that was left, or by nobody any more, is not the flow's.

@@ -7,7 +7,7 @@ use super::Run;
 use super::fault::Fault;
 use super::io::Sound;
 use crate::model::Speech;
-use crate::say::{Say, say};
+use crate::say::{Counted, Say, say};
 use hotline_base::calendar::Civil;
 use hotline_base::{Now, Wall};
 
@@ -41,6 +41,11 @@ impl Run {
                 Say::Digits(&text)
             }
             Speech::Number(expr) => Say::Number(self.eval_number(now, expr)?),
+            Speech::People(expr) => {
+                // Nobody counts people below none, nor more than there can be.
+                let count = self.eval_number(now, expr)?.clamp(0, u32::MAX.into());
+                Say::Count { count: count as u32, of: Counted::People }
+            }
             Speech::Date(expr) => Say::Date(civil(self.eval_time_ms(now, expr)?)),
             Speech::Time(expr) => Say::Time(civil(self.eval_time_ms(now, expr)?)),
             Speech::Duration(expr) => Say::Duration(self.eval_number(now, expr)?),

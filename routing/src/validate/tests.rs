@@ -79,7 +79,7 @@ fn each_fault_is_one_line_that_names_object_field_value_and_what_is_allowed() {
     );
     check(
         |c| c.agents[0].employee_id = "10x".into(),
-        &["agent \"10x\": employee_id = \"10x\"; allowed 1–20 digits"],
+        &["agent \"10x\": employee_id = \"10x\"; allowed 1–20 characters of 0123456789"],
     );
     check(
         |c| c.agents[0].skill_queues[0].level = 11,
@@ -159,6 +159,46 @@ fn a_chain_may_return_through_a_flow() {
                     not return";
     assert_eq!(lines, [expected]);
     assert_eq!(config.validate()[0].severity, Severity::Warning);
+}
+
+/// A waiting flow sent its callers to another queue, whose waiting flow sent them back.
+#[test]
+fn a_chain_may_return_through_the_flow_that_runs_while_callers_wait() {
+    let mut config = good();
+    config.flows = vec!["waiting".into()];
+    config.queues[0].waiting = WaitMethod::Flow("waiting".into());
+    config.flow_queues = [("waiting".into(), vec!["b".into()])].into();
+    assert_eq!(config.validate(), []);
+    config.queues[1].on_timeout = Policy::SkillQueue("a".into());
+    let lines: Vec<String> = config.validate().iter().map(Fault::to_string).collect();
+    let expected = "skill_queue \"b\": on_timeout = \"a\"; allowed a chain of overflow that does \
+                    not return";
+    assert_eq!(lines, [expected]);
+    // A waiting flow that sends its callers where they are.
+    let mut config = good();
+    config.flows = vec!["waiting".into()];
+    config.queues[0].waiting = WaitMethod::Flow("waiting".into());
+    config.flow_queues = [("waiting".into(), vec!["a".into()])].into();
+    let faults = config.validate();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert_eq!((faults[0].severity, faults[0].field.as_str()), (Severity::Warning, "waiting"));
+}
+
+#[test]
+fn routes_and_access_codes_speak_languages_of_the_tenant() {
+    let mut config = good();
+    config.languages = vec!["en".into(), "zh".into()];
+    config.called_routes[0].language = Some("zh".into());
+    config.access_codes[0].language = Some("en".into());
+    assert_eq!(config.validate(), []);
+    config.called_routes[0].language = Some("cn".into());
+    config.access_codes[0].language = Some("uk".into());
+    let lines: Vec<String> = config.validate().iter().map(Fault::to_string).collect();
+    let expected = [
+        "access_code \"12345\": language = \"uk\"; allowed a language of the tenant: en, zh",
+        "called_route \"12345/1\": language = \"cn\"; allowed a language of the tenant: en, zh",
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[test]

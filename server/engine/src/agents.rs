@@ -106,12 +106,14 @@ impl Agents {
         employee_id: &str,
         call: Option<CallId>,
     ) -> Option<AgentView> {
-        let status = routing.agent_status(routing.agent(employee_id)?)?;
+        let agent = routing.agent(employee_id)?;
+        let status = routing.agent_status(agent)?;
         let since = self.since.get(employee_id);
         let name = |queue| routing.queue_settings(queue).map(|queue| queue.name.clone());
         let contacts = self.number(employee_id).map_or(&[][..], |number| registrar.lookup(number));
         Some(AgentView {
             employee_id: employee_id.to_owned(),
+            account: routing.agent_settings(agent).and_then(|settings| settings.account.clone()),
             state: state_name(status.state).to_owned(),
             reason: reason_of(status.state, status.rest.as_ref())
                 .or_else(|| since.map(|(_, why)| why.to_string())),

@@ -118,8 +118,11 @@ pub(crate) fn call_id(mark: Mark, call: CallRef) -> CallId {
 /// What has been counted since the start, over all partitions of the engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
-    /// Calls admitted; counted by the calls.
+    /// Calls admitted but test calls; counted by the calls. One of a test caller is counted when it
+    /// is over: until then it may become a test call.
     pub calls: u64,
+    /// Test calls that are over.
+    pub test_calls: u64,
     /// SIP messages received.
     pub messages: u64,
     /// Requests refused: authentication, unknown numbers, malformed, limits.

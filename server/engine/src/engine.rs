@@ -179,6 +179,7 @@ impl Engine {
             ports_used: shared.ports.legs() as u64,
             effects: shared.effects.len() as u64,
             calls_total: shared.counters.calls,
+            test_calls_total: shared.counters.test_calls,
             messages_total: shared.counters.messages,
             refused_total: shared.counters.refused,
             ..Counts::default()

@@ -245,6 +245,9 @@ pub struct Refusal {
 pub struct AgentView {
     /// Employee ID.
     pub employee_id: String,
+    /// Whose it is, by a name of the tenant's own directory.
+    #[serde(default)]
+    pub account: Option<String>,
     /// State by its name in the API.
     pub state: String,
     /// Why.
@@ -326,8 +329,11 @@ pub struct Counts {
     /// Effects being performed outside.
     #[serde(default)]
     pub effects: u64,
-    /// Calls admitted since start.
+    /// Calls admitted since start but test calls; one of a test caller counts when it is over.
     pub calls_total: u64,
+    /// Test calls that are over since start.
+    #[serde(default)]
+    pub test_calls_total: u64,
     /// SIP messages received since start.
     pub messages_total: u64,
     /// Requests refused since start (authentication, unknown numbers, malformed).

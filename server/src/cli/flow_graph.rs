@@ -149,6 +149,7 @@ fn said(node: &Node) -> String {
         Speech::Prompt(name) => name.clone(),
         Speech::Digits(expr) => format!("digits {expr}"),
         Speech::Number(expr) => format!("number {expr}"),
+        Speech::People(expr) => format!("people {expr}"),
         Speech::Date(expr) => format!("date {expr}"),
         Speech::Time(expr) => format!("time {expr}"),
         Speech::Duration(expr) => format!("duration {expr}"),

@@ -205,13 +205,14 @@ pub fn routing(centre: &Centre) -> Result<RoutingConfig, String> {
     for (name, object) in centre.of_kind("agent") {
         let mut object = object.clone();
         object.insert("answer_mode".into(), Json::from(answer_mode(centre, &object)));
-        for key in ["account", "organisation", "softphone", "digest"] {
+        for key in ["organisation", "softphone", "digest"] {
             object.remove(key);
         }
         config.agents.push(read("agent", name, object)?);
     }
     config.flows = centre.flows.keys().cloned().collect();
     config.flow_queues = flows::queues_reached(centre);
+    config.languages = languages(centre).1;
     config.working_times = centre.of_kind("working_time").map(|(name, _)| name.into()).collect();
     Ok(config)
 }

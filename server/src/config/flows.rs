@@ -8,10 +8,12 @@ use super::centre::{Centre, Places};
 use super::fault::{Fault, Faults};
 use super::tree::Node;
 use super::whole;
+use crate::effects::allow::{Forbidden, HttpPolicy};
 use hotline_base::Redacted;
 use hotline_ivr::check::{Access, AgentType, QueueType, World};
 use hotline_ivr::fault::{Problem, Severity};
 use hotline_ivr::program::Flows;
+use hotline_routing::number::EMERGENCY_NUMBERS;
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -134,6 +136,7 @@ pub fn check(centre: &Centre, places: &Places, sounds: &Sounds) -> (Vec<Fault>, 
             }
         }
     }
+    faults.extend(hosts_of_requests(centre, places, &flows));
     for fault in hotline_ivr::check::check(&flows, &world(centre, sounds)) {
         let severity = fault.severity;
         let name = fault.flow.clone();
@@ -156,6 +159,42 @@ pub fn too_many(tenant: &str, flows: usize) -> Option<Fault> {
         value: flows.to_string(),
         allowed: format!("0–{FLOWS_MAX} (flows, drafts included)"),
     })
+}
+
+/// Web services that the tenant's flows may not ask.
+fn hosts_of_requests(
+    centre: &Centre,
+    places: &Places,
+    flows: &BTreeMap<String, hotline_ivr::model::Flow>,
+) -> Vec<Fault> {
+    let hosts = centre.tenant.get("http_hosts").and_then(Json::as_array).into_iter().flatten();
+    let hosts: Vec<&str> = hosts.filter_map(Json::as_str).collect();
+    let policy = HttpPolicy::new(hosts.iter().copied(), &[], BTreeMap::new());
+    let mut faults = Vec::new();
+    for (name, flow) in flows {
+        for (node, kind) in &flow.node {
+            let hotline_ivr::model::Node::Http { url, .. } = kind else { continue };
+            let Some((host, port)) = host_of(url) else { continue };
+            if policy.permits(&host, port) == Err(Forbidden::NotListed) {
+                let listed = if hosts.is_empty() { "none".into() } else { hosts.join(", ") };
+                let allowed = format!("a host that the tenant's http_hosts permits: {listed}");
+                let value = format!("{:?}", format!("{host}:{port}"));
+                let path = format!("node.{node}.url");
+                let fault = hotline_ivr::fault::Fault::not_allowed(&path, value, allowed);
+                faults.push(located(places, name, fault.in_flow(name)));
+            }
+        }
+    }
+    faults
+}
+
+/// Host and port of an address as flows write it: they are constant.
+fn host_of(url: &str) -> Option<(String, u16)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let authority: axum::http::uri::Authority = authority.parse().ok()?;
+    let port = authority.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
+    Some((authority.host().to_owned(), port))
 }
 
 /// Checks one flow, a draft say, among the published ones: faults, and warnings.
@@ -229,6 +268,11 @@ fn world(centre: &Centre, sounds: &Sounds) -> World {
         (employee_id.to_string(), kind)
     });
     let trunks = centre.of_kind("trunk").filter(|(_, trunk)| trunk.contains_key("target"));
+    let trunks = trunks.map(|(name, trunk)| {
+        let prefixes = trunk.get("outside_prefixes").and_then(Json::as_array);
+        let prefixes = prefixes.into_iter().flatten().filter_map(Json::as_str);
+        (name.to_string(), prefixes.map(String::from).collect())
+    });
     let (default_language, languages) = super::build::languages(centre);
     World {
         languages: languages.into_iter().collect(),
@@ -236,7 +280,8 @@ fn world(centre: &Centre, sounds: &Sounds) -> World {
         prompts: sounds.prompts.clone(),
         queues: queues.collect(),
         agents: agents.collect(),
-        trunks: trunks.map(|(name, _)| name.to_string()).collect(),
+        trunks: trunks.collect(),
+        emergency_numbers: EMERGENCY_NUMBERS.iter().copied().map(String::from).collect(),
         tones: sounds.tones.clone(),
         working_times: names("working_time"),
         secrets: names("secret"),

@@ -271,7 +271,7 @@ fn single_phone_agents_need_a_pin_a_way_in_and_a_way_out() {
     assert_eq!(
         text,
         "centre.toml:33: agent \"1001\": single_phone = { enabled = true }; allowed only with a way to sign \
-         in: a called route to a published flow that has an agent_sign_in node\n\
+         in: a called route, no draft, to a published flow that has an agent_sign_in node\n\
          centre.toml:33: agent \"1001\": single_phone = { enabled = true }; allowed only with a trunk that \
          has a target"
     );
@@ -307,7 +307,134 @@ fn codes_that_cannot_be_told_apart_are_refused_and_overlaps_are_reported() {
     assert_eq!(loaded.warnings.len(), 1);
     assert!(loaded.warnings[0].to_string().contains("star_codes.idle = \"12345\""));
     let loaded = read(&GOOD.replace("1001", "112")).unwrap();
-    assert!(loaded.warnings[0].to_string().contains("no emergency number"));
+    let text = Faults(loaded.warnings).to_string();
+    for field in ["employee_id", "softphone.number"] {
+        let line = format!("{field} = \"112\"; allowed a number that is no emergency number");
+        assert!(text.contains(&line), "{text}");
+    }
+}
+
+/// Each pair of numbers that somebody dials and gets another than who is meant.
+#[test]
+fn overlaps_between_kinds_of_numbers_are_reported() {
+    let rows = [
+        (
+            "softphone = { number = \"1001\"",
+            "softphone = { number = \"12345\"",
+            "agent \"1001\": softphone.number = \"12345\"; allowed a number that is nothing else: agents \
+             who dial 12345 reach this phone, all others the access code",
+        ),
+        (
+            "softphone = { number = \"1001\"",
+            "softphone = { number = \"123451\"",
+            "agent \"1001\": softphone.number = \"123451\"; allowed a number that is nothing else: agents \
+             who dial 123451 reach this phone, all others the called route \"12345/1\"",
+        ),
+        (
+            "realm = \"acme\"\n",
+            "realm = \"acme\"\nsingle_phone = { star_codes = { idle = \"10\" } }\n",
+            "tenant \"acme\": single_phone.star_codes.idle = \"10\"; allowed a code that no number begins \
+             with: 1001 is agent \"1001\"",
+        ),
+        (
+            "realm = \"acme\"\n",
+            "realm = \"acme\"\nsingle_phone = { star_codes = { idle = \"11\" } }\n",
+            "tenant \"acme\": single_phone.star_codes.idle = \"11\"; allowed a code that no number begins \
+             with: 110 is an emergency number somewhere",
+        ),
+    ];
+    for (from, to, expected) in rows {
+        assert!(GOOD.contains(from), "{from}");
+        let loaded = read(&GOOD.replacen(from, to, 1)).unwrap();
+        let text = Faults(loaded.warnings).to_string();
+        assert!(text.contains(expected), "{text}\nexpected {expected}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    let text =
+        GOOD.replace("12345", "1").replace("extension_code = \"1\"", "extension_code = \"12\"");
+    let text = Faults(read(&text).unwrap().warnings).to_string();
+    assert!(text.contains("extension_code = \"112\"; allowed one with which 112 is no"), "{text}");
+}
+
+/// A draft is there for test callers only: the agents had no way to sign in.
+#[test]
+fn agents_sign_in_by_a_published_route_at_any_time_of_day() {
+    let flow = "start = \"in\"\n[node.in]\nkind = \"agent_sign_in\"\nnext = \"end\"\n\
+                on_failure = \"end\"\non_locked = \"end\"\n[node.end]\nkind = \"end\"\n";
+    let trunk = "[[trunk]]\nname = \"t\"\npeers = [\"192.0.2.1\"]\ntarget = \"192.0.2.1:5060\"\n\
+                 [[working_time]]\nname = \"office\"\n";
+    let agent = "single_phone = { enabled = true, pin = \"20394857\" }\nemployee_id = \"1001\"";
+    let with = |route: &str| {
+        let text = GOOD.replace("employee_id = \"1001\"", agent).replace(
+            "[[agent]]",
+            &format!("[[called_route]]\naccess_code = \"12345\"\n{route}\n\n[[agent]]"),
+        );
+        let tree = Node::from_toml(flow).unwrap();
+        let flows = [("sign_in".to_string(), ("flows/sign_in.toml".to_string(), tree))];
+        let root = Node::from_toml(&format!("{text}{trunk}")).unwrap();
+        centre::from_sources(&root, "centre.toml", None, flows.into())
+    };
+    let by_night = "skill_queue = \"support\"\nworking_time = \"office\"\n\
+                    out_of_hours = { flow = \"sign_in\" }";
+    for route in ["flow = \"sign_in\"", by_night] {
+        assert!(with(route).is_ok(), "{route}: {:?}", with(route).map(|loaded| loaded.warnings));
+    }
+    let faults = with("flow = \"sign_in\"\ndraft = true").unwrap_err().to_string();
+    assert!(
+        faults.contains("allowed only with a way to sign in: a called route, no draft"),
+        "{faults}"
+    );
+}
+
+/// Each was accepted, and wrong in every call.
+#[test]
+fn what_flows_and_routes_name_must_be_there() {
+    let sounds = crate::prompts::standard_names();
+    let end = "[node.end]\nkind = \"end\"\n";
+    let against = |tenant: &str, node: &str| {
+        let text = GOOD.replace("realm = \"acme\"\n", &format!("realm = \"acme\"\n{tenant}\n"));
+        let text = format!(
+            "{text}[[trunk]]\nname = \"t\"\npeers = [\"192.0.2.1\"]\ntarget = \"192.0.2.1:5060\"\n\
+             outside_prefixes = [\"+46\"]\n"
+        );
+        let flow = format!("start = \"n\"\n[node.n]\n{node}\n{end}");
+        let document: serde_json::Value = toml::from_str(&flow).unwrap();
+        let centre = read(&text).unwrap().centre;
+        let (faults, _) = super::flows::check_one(&centre, &sounds, "f", &document);
+        Faults(faults).to_string()
+    };
+    let http =
+        |url: &str| format!("kind = \"http\"\nurl = \"{url}\"\nnext = \"end\"\non_error = \"end\"");
+    assert_eq!(
+        against("", &http("https://crm.example/x")),
+        "flow \"f\": node \"n\": url = \"crm.example:443\"; allowed a host that the tenant's http_hosts \
+         permits: none"
+    );
+    let hosts = "http_hosts = [\"crm.example\", \"127.0.0.1:9000\"]";
+    assert_eq!(against(hosts, &http("https://crm.example/{call.caller}")), "");
+    assert_eq!(against(hosts, &http("http://127.0.0.1:9000/")), "");
+    let wrong = against(hosts, &http("https://crm.example:8443/"));
+    assert!(wrong.contains("\"crm.example:8443\"; allowed a host"), "{wrong}");
+    let number = |number: &str| {
+        format!(
+            "kind = \"transfer\"\nto = {{ number = \"'{number}'\", trunk = \"t\" }}\non_failure = \"end\""
+        )
+    };
+    assert_eq!(against("", &number("+4670")), "");
+    assert!(against("", &number("+1900")).contains("outside_prefixes of trunk \"t\" allow: +46"));
+    let text = wrong_route("language = \"fr\"");
+    assert!(
+        text.contains("called_route \"12345/1\": language = \"fr\"; allowed a language of"),
+        "{text}"
+    );
+    let text = wrong_route("agent = \"123456789012345678901\"");
+    assert!(text.contains("allowed 1–20 characters of 0123456789"), "{text}");
+}
+
+fn wrong_route(more: &str) -> String {
+    wrong(|good| {
+        good.replace("extension_code = \"1\"\n", &format!("extension_code = \"1\"\n{more}\n"))
+    })
 }
 
 #[test]

@@ -10,10 +10,13 @@ use super::build;
 use super::centre::{Centre, Places};
 use super::fault::Fault;
 use hotline_ivr::schedule::{WorkingTime, Written};
-use hotline_routing::number::is_emergency;
+use hotline_routing::number::{EMERGENCY_NUMBERS, is_emergency};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What a number that is one of them should be.
+const NO_EMERGENCY: &str = "a number that is no emergency number anywhere";
 
 /// What was found.
 pub(super) struct Found<'a> {
@@ -131,24 +134,34 @@ impl Found<'_> {
         let of_kind = |kind| self.centre.of_kind(kind).map(|(name, _)| name).collect();
         let (codes, agents): (BTreeSet<&str>, BTreeSet<&str>) =
             (of_kind("access_code"), of_kind("agent"));
+        let routes = dialled_routes(self.centre);
         for (name, agent) in self.centre.of_kind("agent") {
-            let number = agent.get("softphone").and_then(|phone| phone.get("number"));
-            let Some(number) = number.and_then(Json::as_str) else { continue };
+            let Some(number) = softphone_of(agent) else { continue };
             let value = format!("{number:?}");
+            let field = "softphone.number";
             if let Some(other) = seen.insert(number, name) {
                 let allowed = format!("a number no other agent has (agent {other:?} has it)");
-                self.fault("agent", name, "softphone.number", value.clone(), allowed);
+                self.fault("agent", name, field, value.clone(), allowed);
             }
-            if codes.contains(number) {
+            let reached = match (codes.contains(number), routes.get(number)) {
+                (true, _) => Some("access code".to_owned()),
+                (false, Some(route)) => Some(format!("called route {route:?}")),
+                (false, None) => None,
+            };
+            if let Some(what) = reached {
                 let allowed = format!(
-                    "a number that is no access code; calls to {number} reach the access code"
+                    "a number that is nothing else: agents who dial {number} reach this phone, all \
+                     others the {what}"
                 );
-                self.warning("agent", name, "softphone.number", value.clone(), allowed);
+                self.warning("agent", name, field, value.clone(), allowed);
+            }
+            if is_emergency(number) {
+                self.warning("agent", name, field, value.clone(), NO_EMERGENCY.into());
             }
             if number != name && agents.contains(number) {
                 let allowed =
                     format!("a number that is no other agent's employee ID (agent {number:?})");
-                self.warning("agent", name, "softphone.number", value, allowed);
+                self.warning("agent", name, field, value, allowed);
             }
         }
     }
@@ -157,15 +170,7 @@ impl Found<'_> {
     fn overlaps(&mut self) {
         let codes: BTreeSet<&str> =
             self.centre.of_kind("access_code").map(|(name, _)| name).collect();
-        let dialled = |route: &serde_json::Map<String, Json>| {
-            let part = |key| route.get(key).and_then(Json::as_str).unwrap_or_default();
-            format!("{}{}", part("access_code"), part("extension_code"))
-        };
-        let routes: BTreeMap<String, &str> = self
-            .centre
-            .of_kind("called_route")
-            .map(|(name, route)| (dialled(route), name))
-            .collect();
+        let routes = dialled_routes(self.centre);
         for (id, _) in self.centre.of_kind("agent") {
             let what = match (codes.contains(id), routes.get(id)) {
                 (true, _) => format!("access code {id:?}"),
@@ -175,21 +180,27 @@ impl Found<'_> {
             let allowed = format!("an ID that is nothing else: agents who dial {id} reach {what}");
             self.warning("agent", id, "employee_id", format!("{id:?}"), allowed);
         }
-        for kind in ["access_code", "agent"] {
+        for (kind, field) in [("access_code", "code"), ("agent", "employee_id")] {
             let names: Vec<&str> = self.centre.of_kind(kind).map(|(name, _)| name).collect();
             for name in names.into_iter().filter(|name| is_emergency(name)) {
-                let field = if kind == "agent" { "employee_id" } else { "code" };
-                let allowed = "a number that is no emergency number anywhere".into();
-                self.warning(kind, name, field, format!("{name:?}"), allowed);
+                self.warning(kind, name, field, format!("{name:?}"), NO_EMERGENCY.into());
             }
         }
-        self.star_codes(&codes, &routes);
+        for (number, route) in &routes {
+            if is_emergency(number) && !codes.contains(number.as_str()) {
+                let allowed = format!("one with which {number} is no emergency number anywhere");
+                let value = format!("{number:?}");
+                self.warning("called_route", route, "extension_code", value, allowed);
+            }
+        }
+        self.star_codes();
     }
 
     /// Star codes are unique, and nothing else begins as they do.
-    fn star_codes(&mut self, codes: &BTreeSet<&str>, routes: &BTreeMap<String, &str>) {
+    fn star_codes(&mut self) {
         let Ok(settings) = build::single_phone(self.centre) else { return };
         let tenant = self.centre.name();
+        let numbers = numbers(self.centre);
         let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
         for (key, code) in settings.star_codes.all() {
             let field = format!("single_phone.star_codes.{key}");
@@ -198,17 +209,46 @@ impl Found<'_> {
                 let allowed = format!("a code of its own ({other} has it)");
                 self.fault("tenant", tenant, &field, value.clone(), allowed);
             }
-            let phones = self.centre.of_kind("agent").any(|(id, agent)| {
-                let number = agent.get("softphone").and_then(|phone| phone.get("number"));
-                id == code || number.and_then(Json::as_str) == Some(code)
-            });
-            let clash = codes.contains(code) || routes.contains_key(code) || phones;
-            if clash || is_emergency(code) {
-                let allowed = "a code that is no other number of the tenant".into();
+            if let Some((number, what)) =
+                numbers.iter().find(|(number, _)| number.starts_with(code))
+            {
+                let allowed = format!("a code that no number begins with: {number} is {what}");
                 self.warning("tenant", tenant, &field, value, allowed);
             }
         }
     }
+}
+
+/// What is dialled to reach each called route: access code and extension code.
+fn dialled_routes(centre: &Centre) -> BTreeMap<String, &str> {
+    let dialled = |route: &serde_json::Map<String, Json>| {
+        let part = |key| route.get(key).and_then(Json::as_str).unwrap_or_default();
+        format!("{}{}", part("access_code"), part("extension_code"))
+    };
+    centre.of_kind("called_route").map(|(name, route)| (dialled(route), name)).collect()
+}
+
+/// Everything that agents may dial but star codes, and what it is.
+fn numbers(centre: &Centre) -> BTreeMap<String, String> {
+    let mut numbers: BTreeMap<String, String> = EMERGENCY_NUMBERS
+        .iter()
+        .map(|number| ((*number).to_owned(), "an emergency number somewhere".to_owned()))
+        .collect();
+    let routes = dialled_routes(centre).into_iter();
+    numbers.extend(routes.map(|(number, route)| (number, format!("called route {route:?}"))));
+    for (code, _) in centre.of_kind("access_code") {
+        numbers.insert(code.to_owned(), format!("access code {code:?}"));
+    }
+    for (id, agent) in centre.of_kind("agent") {
+        for number in [Some(id), softphone_of(agent)].into_iter().flatten() {
+            numbers.insert(number.to_owned(), format!("agent {id:?}"));
+        }
+    }
+    numbers
+}
+
+fn softphone_of(agent: &serde_json::Map<String, Json>) -> Option<&str> {
+    agent.get("softphone")?.get("number")?.as_str()
 }
 
 /// Whether going up from an organisation leads back to it.

@@ -18,6 +18,7 @@ use serde_json::{Value as JsonValue, json};
 pub fn shown(agent: &AgentView, zone: &TimeZone) -> JsonValue {
     json!({
         "employee_id": agent.employee_id,
+        "account": agent.account,
         "state": agent.state,
         "reason": agent.reason,
         "since": stamp(zone, Some(agent.since)),

@@ -101,7 +101,7 @@ pub fn render<'m>(engines: impl Iterator<Item = &'m EngineMetrics> + Clone) -> S
 
 fn counters<'m>(out: &mut String, engines: impl Iterator<Item = &'m EngineMetrics> + Clone) {
     let total = |value: fn(&EngineMetrics) -> u64| engines.clone().map(value).sum::<u64>();
-    let counters: [(&str, &str, u64); 10] = [
+    let counters: [(&str, &str, u64); 11] = [
         ("hotline_sip_datagrams_total", "Datagrams read", total(|m| m.datagrams.load(Relaxed))),
         ("hotline_sip_malformed_total", "What was no SIP", total(|m| m.malformed.load(Relaxed))),
         ("hotline_sip_unplaced_total", "Messages for nobody", total(|m| m.unplaced.load(Relaxed))),
@@ -121,7 +121,16 @@ fn counters<'m>(out: &mut String, engines: impl Iterator<Item = &'m EngineMetric
             total(|m| m.media_lost.load(Relaxed)),
         ),
         ("hotline_engine_rounds_total", "Rounds of the engines", total(|m| m.rounds.load(Relaxed))),
-        ("hotline_calls_total", "Calls admitted", total(|m| m.counts().calls_total)),
+        (
+            "hotline_calls_total",
+            "Calls admitted, without test calls",
+            total(|m| m.counts().calls_total),
+        ),
+        (
+            "hotline_test_calls_total",
+            "Test calls that are over",
+            total(|m| m.counts().test_calls_total),
+        ),
         (
             "hotline_sip_messages_total",
             "SIP messages handled",

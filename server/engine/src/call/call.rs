@@ -330,8 +330,10 @@ impl Call {
         if !self.waits(step) {
             return;
         }
-        // The flow that sent it here is over.
-        self.drop_flow(step);
+        // The flow that sent it here minds a hang-up still, but takes no keys.
+        if self.flow.is_some() {
+            self.leave_digits(step);
+        }
         let now = step.cx.now;
         let name = step.queue_name(queue);
         self.record.test |= step.cx.routing.queue_settings(queue).is_some_and(|one| one.draft);
@@ -368,7 +370,7 @@ impl Call {
     /// Routing has moved the caller out of a queue; where to comes next.
     pub fn moved(&mut self, step: &mut Step<'_, '_>, why: OverflowWhy, hops: u8) {
         self.waiting.hops = hops;
-        self.drop_flow(step);
+        self.drop_waiting_flow(step);
         self.leave_queue(step.cx.now, overflow_word(why));
     }
 

@@ -7,11 +7,13 @@
 //!
 //! ```text
 //!            ┌── TransferFailed ──┐
-//! begin ─→ Alone ──transfer──→ Left ──agent connected, queued──→ over
-//!            │  ↑ leaves the queue
+//! begin ─→ Alone ──transfer──→ Left ──connected, released, another flow──→ over
+//!            │  ↑ leaves the queue  │ queued: a waiting flow runs before it
 //! queued ─→ Waiting ⇄ Suspended (an agent answered, is gone) ──connected──→ over
-//!            └────────┴──────────── the caller's side ends ──→ HungUp ──Exit, deadline──→ over
+//!            └────────┴─────────────┴─ the caller's side ends ──→ HungUp ──Exit, deadline──→ over
 //! ```
+//! A hang-up runs one branch: that of the flow that runs, or, if it has none, of the one that sent
+//! the caller where it waits.
 
 mod effects;
 mod exits;
@@ -47,7 +49,7 @@ pub(crate) enum Place {
     Waiting,
     /// The same, cut off: an agent is about to be heard.
     Suspended,
-    /// It has left by a transfer that may still fail.
+    /// It has left by a transfer, and nobody is connected yet.
     Left,
     /// The caller's side has ended; the hang-up branch runs.
     HungUp,
@@ -60,6 +62,8 @@ pub(crate) struct Running {
     /// The flow it began with, for notices.
     name: String,
     place: Place,
+    /// The flow that sent the caller into the queue where this one runs.
+    behind: Option<Box<Running>>,
     began: Mono,
     saying: Option<Saying>,
     effects: BTreeMap<u32, Pending>,
@@ -108,10 +112,8 @@ impl Call {
         name: &str,
         place: Place,
     ) -> Result<Box<Running>, String> {
-        self.drop_flow(step);
         let config = Arc::clone(step.cx.config);
         let draft = self.waiting.tester;
-        let flows = &config.flows;
         let facts = self.facts(step, place, step.cx.now.mono);
         let start = Start {
             facts: facts.clone(),
@@ -121,18 +123,18 @@ impl Call {
             working_times: Arc::clone(&config.working_times),
         };
         let now = step.cx.now;
-        let run = Run::start(flows, name, draft, start, now).map_err(|why| why.to_string())?;
-        let is_draft = match (flows.get(name, true), flows.get(name, false)) {
-            (Some(draft), Some(published)) => !Arc::ptr_eq(draft, published),
-            (draft, _) => draft.is_some(),
-        };
-        self.record.test |= draft && is_draft;
+        let run =
+            Run::start(&config.flows, name, draft, start, now).map_err(|why| why.to_string())?;
+        let left = |flow: &mut Box<Running>| place == Place::Waiting && flow.place == Place::Left;
+        let behind = self.flow.take_if(left);
+        self.drop_flow(step);
         let out = &mut *step.cx.out;
         self.caller.leg.media.set_digits(out, true, true);
         Ok(Box::new(Running {
             run,
             name: name.to_owned(),
             place,
+            behind,
             began: now.mono,
             saying: None,
             effects: BTreeMap::new(),
@@ -263,17 +265,35 @@ impl Call {
 
     /// The caller's side has ended: the hang-up branch runs, unheard, while the call is released.
     pub fn hang_up_flow(&mut self, step: &mut Step<'_, '_>) {
-        match self.flow_place() {
-            Some(Place::Alone | Place::Waiting | Place::Suspended) => {}
-            Some(Place::Left) => return self.drop_flow(step),
-            Some(Place::HungUp) | None => return,
+        if self.flow_place() == Some(Place::HungUp) {
+            return;
+        }
+        while let Some(flow) = self.flow.take_if(|flow| !flow.run.minds_hang_up()) {
+            self.end_flow(step, flow);
         }
         if let Some(flow) = &mut self.flow {
             flow.place = Place::HungUp;
+            flow.behind = None;
             flow.saying = None;
             flow.until = Some(step.cx.now.mono + HANG_UP_MAX);
         }
         self.feed(step, Input::HungUp);
+    }
+
+    /// Nothing comes of the flow that runs while the caller waits any more; one that sent the
+    /// caller there still minds a hang-up.
+    pub fn drop_waiting_flow(&mut self, step: &mut Step<'_, '_>) {
+        let waits = |flow: &mut Box<Running>| flow.place != Place::Left;
+        if let Some(flow) = self.flow.take_if(waits) {
+            self.end_flow(step, flow);
+        }
+    }
+
+    /// A flow is over; the one behind it, if any, is the call's again.
+    fn end_flow(&mut self, step: &mut Step<'_, '_>, mut flow: Box<Running>) {
+        flow.quieten(step);
+        self.flow = flow.behind.take();
+        self.leave_digits(step);
     }
 
     /// Nothing comes of the flow any more.
@@ -286,7 +306,7 @@ impl Call {
 
     /// No flow listens for the caller's keys any more. Those of an agent who consults are its
     /// feature codes again, all others are for the other side.
-    pub(super) fn leave_digits(&mut self, step: &mut Step<'_, '_>) {
+    pub fn leave_digits(&mut self, step: &mut Step<'_, '_>) {
         let leg = &mut self.caller.leg;
         let keys = leg.keys.is_some();
         leg.media.set_digits(step.cx.out, keys, !keys);
@@ -302,6 +322,7 @@ impl Call {
     /// Does what the flow wants, until it waits for something or has left the call.
     fn drain(&mut self, step: &mut Step<'_, '_>, mut flow: Box<Running>) {
         loop {
+            self.record.test |= flow.run.ran_draft();
             while let Some(output) = flow.run.poll() {
                 let Output::Exit(exit) = output else {
                     self.perform(step, &mut flow, output);

@@ -25,7 +25,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 /// Most digits of an outside number: E.164's fifteen, and a carrier's prefix.
-pub(crate) const OUTSIDE_DIGITS_MAX: usize = 24;
+pub(crate) const OUTSIDE_DIGITS_MAX: usize = hotline_ivr::model::OUTSIDE_DIGITS_MAX;
 /// Hops of a call that begins here.
 pub(crate) const HOPS_MAX: u8 = 70;
 

@@ -218,6 +218,12 @@ impl Call {
         if let Some(agent) = &self.agent {
             step.index.forget_media(agent.media.leg, self.id.serial);
         }
+        let counters = &mut step.cx.counters;
+        match (self.waiting.tester, self.record.test) {
+            (true, true) => counters.test_calls += 1,
+            (true, false) => counters.calls += 1,
+            (false, _) => {}
+        }
         step.cx.journal(EventKind::Released { record: Box::new(self.record.clone()) });
     }
 }

@@ -1,11 +1,15 @@
 //! Called routes by the clock and for test callers: working times, drafts, test calls.
 
+use crate::flows::centre_with;
 use crate::peers::*;
 use crate::world::*;
 use hotline_engine::TenantConfig;
+use hotline_engine::config::Prompt;
 use hotline_engine::input::{Reply, Request};
 use hotline_engine::record::ReleaseReason;
+use hotline_ivr::program::Flows;
 use hotline_ivr::schedule::{WorkingTime, Written};
+use hotline_media::command::{AssetId, PlayItem};
 use hotline_routing::config::Destination;
 use std::sync::Arc;
 
@@ -123,6 +127,68 @@ fn a_draft_route_is_there_for_test_callers_whose_calls_are_test_calls() {
     w.quiet();
     let test: Vec<bool> = w.records().iter().map(|record| record.test).collect();
     assert_eq!(test, [true, false]);
+}
+
+/// A published flow, of which a test caller ran the draft of a sub-flow: its call was a call like
+/// any other in every statistic.
+#[test]
+fn a_test_call_is_one_as_soon_as_any_draft_is_run_and_counts_with_its_own() {
+    let main = "start = \"first\"\n[node.first]\nkind = \"menu\"\nsay = [\"menu\"]\n\
+                keys = { 1 = \"run\", 2 = \"go\" }\non_timeout = \"end\"\non_no_match = \"end\"\n\
+                [node.run]\nkind = \"subflow\"\nflow = \"sub\"\nnext = \"end\"\n\
+                [node.go]\nkind = \"transfer\"\nto = { flow = \"sub\" }\n\
+                [node.end]\nkind = \"end\"\n";
+    let sub = "start = \"end\"\n[node.end]\nkind = \"end\"\n";
+    let read = |text: &str| {
+        let document: toml::Table = toml::from_str(text).unwrap();
+        hotline_ivr::read::flow(&serde_json::to_value(document).unwrap()).unwrap()
+    };
+    let mut config = centre_with(&[("main", main), ("sub", sub)]);
+    config.test_callers.insert("+15550009".into());
+    let published = [("main", main), ("sub", sub)].map(|(name, text)| (name.into(), read(text)));
+    let drafts = [("sub".into(), read(sub))].into();
+    config.flows = Arc::new(Flows::build(&published.into(), &drafts));
+    let mut w = World::new(config);
+    let rows = [("15550009", "1"), ("15550009", "2"), ("15550009", "9"), ("15550001", "1")];
+    for (from, key) in rows {
+        let mut caller = Dial { from, number: "123459", ..Dial::default() }.go(&mut w);
+        caller.answered(&mut w);
+        let leg = *w.legs().last().unwrap();
+        w.press(leg, key);
+        if key == "9" {
+            caller.bye(&mut w);
+        } else {
+            caller.hung_up(&mut w);
+        }
+        w.run(6_000);
+    }
+    let test: Vec<bool> = w.records().iter().map(|record| record.test).collect();
+    assert_eq!(test, [true, true, false, false]);
+    let counts = w.engine.counts();
+    assert_eq!((counts.calls_total, counts.test_calls_total), (2, 2));
+}
+
+/// What the number says comes first: its route, then its access code; then what the caller is
+/// remembered by.
+#[test]
+fn the_access_code_says_which_language_its_callers_hear() {
+    let mut config = centre();
+    let spanish = Prompt { asset: AssetId(9_999), duration_ms: PROMPT_MS };
+    config.prompts.insert("es".into(), [("no_agents".to_owned(), spanish)].into());
+    let says = |config: &TenantConfig| {
+        let mut w = World::new(config.clone());
+        let mut caller = call(&mut w, "123451");
+        caller.answered(&mut w);
+        let spanish = w.hears(w.legs()[0]) == Some(vec![PlayItem::Asset(AssetId(9_999))]);
+        caller.bye(&mut w);
+        w.quiet();
+        spanish
+    };
+    assert!(!says(&config));
+    route_with(&mut config, |routing| routing.access_codes[0].language = Some("es".into()));
+    assert!(says(&config));
+    route_with(&mut config, |routing| routing.called_routes[0].language = Some("en".into()));
+    assert!(!says(&config));
 }
 
 #[test]

@@ -18,6 +18,7 @@ const fn may(key: &'static str, rule: Rule, default: &'static str) -> Field {
 
 const DIGITS: &str = "0123456789";
 const EXTENSION: &str = "0123456789*#";
+const EMPLOYEE_ID: Rule = Rule::Of(1, hotline_routing::limits::EMPLOYEE_ID_DIGITS_MAX, DIGITS);
 const DIGEST: Rule = Rule::List(&Rule::Choice(&["MD5", "SHA-256"]), 2);
 const ANSWER_MODE: Rule = Rule::Choice(&["automatic", "manual", "inherit"]);
 const POLICY: Rule = Rule::Check(
@@ -178,6 +179,7 @@ pub const ACCESS_CODE: Kind = Kind {
         must("code", Rule::Of(1, 20, DIGITS)),
         must("type", Rule::Check(is_voice, "\"voice\" (the other types are not available yet)")),
         may("unknown_extension_allowed", Rule::Bool, "false"),
+        may("language", LANGUAGE, ""),
     ],
     later: &[],
 };
@@ -191,7 +193,7 @@ pub const CALLED_ROUTE: Kind = Kind {
         may("extension_code", Rule::Of(1, 12, EXTENSION), ""),
         may("skill_queue", Rule::Text(1, 100), ""),
         may("flow", FLOW, ""),
-        may("agent", Rule::Of(1, 24, DIGITS), ""),
+        may("agent", EMPLOYEE_ID, ""),
         may("priority", Rule::Integer(0, 100, "100 is most urgent"), "0"),
         may("language", LANGUAGE, ""),
         may("answer_supervision", Rule::Choice(&["at_once", "when_agent_answers"]), "\"at_once\""),
@@ -261,7 +263,7 @@ pub const AGENT: Kind = Kind {
     name: "agent",
     named_by: &["employee_id"],
     fields: &[
-        must("employee_id", Rule::Of(1, 24, DIGITS)),
+        must("employee_id", EMPLOYEE_ID),
         may("account", Rule::Text(1, 100), ""),
         must("type", Rule::Choice(&["audio", "video", "multimedia", "versatile"])),
         must(

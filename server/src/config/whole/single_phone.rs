@@ -44,7 +44,8 @@ impl Found<'_> {
             }
             if !sign_in {
                 needs(
-                    "only with a way to sign in: a called route to a published flow that has an agent_sign_in node",
+                    "only with a way to sign in: a called route, no draft, to a published flow that has an \
+                     agent_sign_in node",
                 );
             }
             if targets.is_empty() {
@@ -59,11 +60,16 @@ impl Found<'_> {
         trunks.filter(|(_, trunk)| trunk.contains_key("target")).map(|(n, _)| n.into()).collect()
     }
 
-    /// Whether a number leads to a flow in which agents sign in.
+    /// Whether a number leads everybody, at some time of day, to a flow in which agents sign in.
     fn has_sign_in(&self) -> bool {
-        let routes = self.centre.of_kind("called_route");
+        let routes = self.centre.of_kind("called_route").map(|(_, route)| route);
+        let routes = routes.filter(|route| route.get("draft") != Some(&Json::Bool(true)));
+        let flows = routes.flat_map(|route| {
+            let out_of_hours = route.get("out_of_hours").and_then(|target| target.get("flow"));
+            [route.get("flow"), out_of_hours]
+        });
         let mut open: Vec<String> =
-            routes.filter_map(|(_, route)| route.get("flow")?.as_str().map(String::from)).collect();
+            flows.flatten().filter_map(Json::as_str).map(String::from).collect();
         let mut seen = BTreeSet::new();
         while let Some(name) = open.pop() {
             let Some(flow) = self.centre.flows.get(&name) else { continue };

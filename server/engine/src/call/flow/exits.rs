@@ -32,27 +32,27 @@ impl Call {
         match exit {
             Exit::Fault(why) if flow.place == Place::Waiting => {
                 step.cx.notice(format!("{why}; the default tone plays"));
-                self.flow_is_over(step);
+                self.end_flow(step, flow);
                 self.play_wait_tone(step);
             }
             Exit::Fault(why) => {
-                self.flow_is_over(step);
+                self.leave_digits(step);
                 self.flow_failed(step, &why);
             }
             Exit::Release { cause } => {
                 self.leave_queue_for_flow(step);
-                self.flow_is_over(step);
+                self.leave_digits(step);
                 self.release(step, Ending::by_flow(cause), None);
             }
             Exit::HoldTheLine { .. } => {
                 self.leave_queue_for_flow(step);
-                self.flow_is_over(step);
+                self.leave_digits(step);
                 self.caller.answer(step);
                 self.hold_the_line(step);
             }
             Exit::AtKeys { employee_id, may_hold } => {
                 self.leave_queue_for_flow(step);
-                self.flow_is_over(step);
+                self.leave_digits(step);
                 self.caller.answer(step);
                 self.attend(step, &employee_id, may_hold);
             }
@@ -76,11 +76,6 @@ impl Call {
         self.queue = None;
         self.waits_until = None;
         self.enter_flow(step, name);
-    }
-
-    /// Nothing runs in the call any more, and nobody listens for keys.
-    fn flow_is_over(&mut self, step: &mut Step<'_, '_>) {
-        self.leave_digits(step);
     }
 
     /// Takes the caller out of the queue that its flow ran in, and its call away from whoever is
