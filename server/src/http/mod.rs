@@ -5,6 +5,7 @@
 //! are the store's.
 
 mod agents;
+mod body_size;
 mod calls;
 mod flows;
 pub mod listen;
@@ -162,6 +163,7 @@ pub fn router(api: Api) -> Router {
         .merge(slow)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
+        .route_layer(middleware::from_fn(body_size::refuse_too_large))
         .route_layer(middleware::from_fn_with_state(api.clone(), authenticate))
         .layer(DefaultBodyLimit::max(BODY_MAX));
     Router::new()

@@ -22,7 +22,7 @@ use tokio::sync::OwnedMutexGuard;
 
 /// Largest file taken at once, bytes: ten minutes of 24 kHz in 16 bits fit. What is larger comes
 /// with a directory.
-const UPLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub const UPLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 type Found = Result<Response, Problem>;
 type Done = Result<Json<JsonValue>, Problem>;
