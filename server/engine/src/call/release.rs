@@ -15,8 +15,9 @@ use super::parting::hang_up_when_acknowledged;
 use super::{Side, Step};
 use crate::checkpoint::Point;
 use crate::event::EventKind;
+use crate::input::Output;
 use crate::record::{ReleaseReason, ReleasedBy};
-use hotline_media::command::LegStatistics;
+use hotline_media::command::{Command, LegStatistics};
 use hotline_routing::Input as Routed;
 use std::time::Duration;
 
@@ -41,6 +42,9 @@ impl Call {
         self.stop_dialling(step, Some(reason.as_str()));
         self.leave_consultation(step);
         if let Some(lent) = self.agent.take_if(|agent| agent.home.is_some()) {
+            // Its leg lives on, and in a consultation so does the caller's.
+            let (a, b) = (self.caller.leg.media.leg, lent.media.leg);
+            step.cx.out.push_back(Output::Media(Command::Unbridge { a, b }));
             part_with(step, lent, &reason, gone == Some(Side::Agent));
         }
         if let Some(agent) = &mut self.agent {
