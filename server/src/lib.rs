@@ -3,8 +3,8 @@
 //! Owns: the network ([`net`]), the engines' threads ([`runtime`]), the media workers
 //! ([`media`]), the journal ([`journal`]), the store and its projector ([`store`]), configuration
 //! ([`config`], [`centres`]), the API ([`http`]), the command line and its phone ([`phone`]),
-//! starting and stopping ([`serve`]), files that are whole or as they were ([`files`]). Does not own any behaviour of calls: that is
-//! `hotline_engine`'s.
+//! starting and stopping ([`serve`]), files that are whole or as they were ([`files`]). Does not
+//! own any behaviour of calls: that is `hotline_engine`'s.
 
 pub mod audio;
 pub mod centres;

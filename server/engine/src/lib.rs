@@ -10,6 +10,19 @@
 //! door that finds the partition of a message. Does not own: sockets, clocks, files, threads (the
 //! shell), the grammar of SIP (`sip`), the packets of media (`media`), who takes which call
 //! (`routing`).
+//!
+//! ```text
+//! engine        inputs to tenants, time          front_door    which tenant's is a message?
+//! tenant        one tenant's endpoint and parts  access        may it be?
+//! registration  REGISTER                         dialled       the number that was dialled
+//! call          calls: see its own map           body          what a message carries
+//! channels      calls at once over a trunk       ports         media ports and legs
+//! peers         whose is a connection?           agents        orders to agents
+//! sign_in       PINs by telephone                tries         how often something was tried of late
+//! request       questions of the shell           languages     what callers have chosen
+//! record        one a call                       checkpoint    a call as the journal has it
+//! event         what happened                    effect        what takes time
+//! ```
 #![forbid(unsafe_code)]
 
 mod access;

@@ -192,6 +192,7 @@ impl<C: Core> EngineThread<C> {
         let mut pace = Pace::default();
         while !self.stopping {
             if !self.has_more() {
+                // What comes meanwhile is handled together: see `pace`.
                 std::thread::sleep(pace.pause(Clock.mono()));
             }
             self.parts.inbox.listen();

@@ -5,18 +5,20 @@
 //! registrations, agents' states (routing), who may call (`access`).
 //!
 //! ```text
-//! arrival   an INVITE is judged, a call begins        call       states and what moves them
-//! caller    the responses to the caller's INVITE      offer      the agent's phones ring
-//! ringing   what an offer does to the call          accept     a mobile says by a key that it is the agent
-//! outbound  INVITEs through trunks                    line       a telephone that stays connected
-//! feature   what an agent's keys mean                 service    what they do
-//! consult   an agent calls somebody in between    dial       an outside number is called
-//! star      what an agent's plain phone dials          across     what one call wants of another
-//! leg       dialog, session and media of one side     in_dialog  what peers ask in a dialog
-//! announce  what is played                            release    the end and the record
-//! parting   dialogs that outlive their call           trace      the ladder
-//! digits    what is pressed, however it comes          waiting    what waiting and held parties hear
-//! flow      what runs in a call, and how it leaves it
+//! arrival   an INVITE is judged, a call begins        call      states and what moves them
+//! caller    responses to the caller's INVITE          leg       dialog, session and media of one side
+//! offer     the agent's phones ring                   ringing   what an offer does to the call
+//! accept    a mobile says by a key that it is there   outbound  INVITEs through trunks
+//! dial      an outside number is called               line      a telephone that stays connected
+//! at_keys   an agent who is rung has called in        star      what an agent's plain phone dials
+//! feature   what an agent's keys mean                 service   what they do
+//! consult   an agent calls somebody in between        across    what one call wants of another
+//! flow      what runs in a call, how it leaves it     digits    what is pressed, however it comes
+//! announce  what is played                            waiting   what waiting and held parties hear
+//! in_dialog what peers ask in a dialog                attached  what flows attached, for agents' phones
+//! sdp       our side of offer and answer              media     orders to one leg in its worker
+//! release   the end and the record                    ending    why a call ends, for each who hears it
+//! parting   dialogs that outlive their call           trace     the ladder
 //! ```
 
 mod accept;
